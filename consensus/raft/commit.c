@@ -1,0 +1,55 @@
+/*
+ * What is decided.
+ *
+ * Leader: an index is committed when a quorum has it on stable media and it is of the leader's own
+ * term (Raft §5.3, §5.4.2). The leader is one of those that are counted, at its own durable index
+ * and no further; so commit may pass its own write when the others are faster (thesis §10.2.1).
+ * Follower: the leader's commit, but never beyond what is known to be the leader's log.
+ *
+ * commit only rises. It is not durable of itself: after a crash it is found again.
+ */
+#include "consensus/raft/internal.h"
+
+static void move_to(struct raft_group *group, qr_index index, struct raft_effects *effects)
+{
+	QR_ASSERT(index > group->commit);
+	QR_ASSERT(index <= group->matched);
+	group->commit = index;
+	effects->commit_moved = true;
+	effects->commit = index;
+}
+
+/*
+ * "If there exists an N such that N > commitIndex, a majority of matchIndex[i] >= N, and
+ * log[N].term == currentTerm: set commitIndex = N" (figure 2, leaders).
+ */
+void raft_commit_advance(struct raft_group *group, struct raft_effects *effects)
+{
+	qr_index reached[QR_NODE_MAX + 1];
+	qr_index index;
+
+	QR_ASSERT(group->role == RAFT_LEADER);
+	reached[group->parameters.self] = group->durable.index;
+	for (uint32_t i = 0; i < group->progress_count; i++)
+		reached[group->progress[i].node] = group->progress[i].match;
+	index = raft_configuration_committed(&group->configuration, reached);
+	if (index <= group->commit || raft_term_at(group, index) != group->state.term)
+		return;
+	move_to(group, index, effects);
+	raft_read_confirm(group, effects);
+}
+
+/*
+ * "If leaderCommit > commitIndex, set commitIndex = min(leaderCommit, index of last new entry)"
+ * (figure 2, AppendEntries rule 5). The last *matched* entry: what lies above it in the own log may
+ * be another leader's.
+ */
+void raft_commit_learn(struct raft_group *group, qr_index leader_commit,
+		       struct raft_effects *effects)
+{
+	qr_index index = raft_min(leader_commit, group->matched);
+
+	QR_ASSERT(group->role == RAFT_FOLLOWER);
+	if (index > group->commit)
+		move_to(group, index, effects);
+}

@@ -1,0 +1,316 @@
+/*
+ * One group: the log, consensus and the producer table joined.
+ *
+ * Invariants
+ *   - Consensus' last entry is the log's last entry, after every step that was carried out.
+ *   - The appended view of the sessions covers exactly the log; the committed view and `applied`
+ *     cover exactly the committed prefix that has been walked.
+ *   - Consensus hears of durable positions only from the store (dp_group_sync).
+ *
+ * A step's effects are carried out at once and completely, before the next step: cut the suffix,
+ * queue the writes, post the messages. None of that waits; what a message promises is checked
+ * against what is durable when it is posted (mail.c).
+ *
+ * What a crash leaves: whatever the store had made durable. Recovery walks the log once, refills
+ * the window, the term runs and the sessions, and starts consensus as a follower.
+ */
+#include "dataplane/node/internal.h"
+
+#define RECOVERED_PER_TURN 64
+
+/* ---- applying committed entries ---- */
+
+static void commit_session_changes(struct dp_group *group, struct qr_span payload)
+{
+	struct qr_reader reader = qr_reader_over(payload.data, payload.size_bytes);
+	struct store_session_change change;
+
+	while (store_session_change_next(&reader, &change) == QR_OK)
+		dp_sessions_commit_change(group->sessions, &change);
+}
+
+static uint64_t commit_chunks(struct dp_group *group, qr_offset offset, struct qr_span payload)
+{
+	struct qr_reader reader = qr_reader_over(payload.data, payload.size_bytes);
+	struct store_chunk chunk;
+	struct qr_span body;
+	uint64_t chunks = 0;
+
+	while (store_chunk_next(&reader, &chunk, &body) == QR_OK) {
+		dp_sessions_commit_chunk(group->sessions, &chunk, offset);
+		offset += chunk.count;
+		chunks++;
+	}
+	return chunks;
+}
+
+/** Walk an entry that the window holds. @return false: only the disk has it now. */
+static bool apply_entry(struct dp_core *core, struct dp_group *group, qr_index index)
+{
+	struct store_location at;
+	struct qr_span bytes;
+	struct qr_span payload;
+
+	if (store_window_entry(group->log, index, &at, &bytes) != QR_OK)
+		return false;
+	payload = (struct qr_span){bytes.data + STORE_ENTRY_HEADER_BYTES,
+				   bytes.size_bytes - STORE_ENTRY_HEADER_BYTES};
+	if (at.kind == RAFT_ENTRY_SESSION) {
+		commit_session_changes(group, payload);
+		dp_append_sessions_committed(core, group);
+	} else if (at.kind == RAFT_ENTRY_DATA) {
+		uint64_t chunks = commit_chunks(group, at.first_offset, payload);
+
+		if (group->raft.role == RAFT_LEADER) {
+			core->stats.acked_records += at.record_count;
+			core->stats.acked_chunks += chunks;
+		}
+	}
+	group->committed_end = at.first_offset + at.record_count;
+	group->applied = index;
+	return true;
+}
+
+/**
+ * What a restart found in the log and only now turns out to be committed may have left the window:
+ * the table knows the entry of every chunk, so it can be told at once.
+ */
+static void apply_unseen(struct dp_core *core, struct dp_group *group, qr_index commit)
+{
+	dp_sessions_commit_upto(group->sessions, commit);
+	dp_append_sessions_committed(core, group);
+	group->committed_end = store_log_offset_after(group->log, commit);
+	group->applied = commit;
+}
+
+static void apply_committed(struct dp_core *core, struct dp_group *group, qr_index commit)
+{
+	while (group->applied < commit) {
+		const struct dp_times *times;
+
+		if (!apply_entry(core, group, group->applied + 1)) {
+			apply_unseen(core, group, commit);
+			break;
+		}
+		times = &group->times[group->applied % DP_TIMES];
+		if (group->raft.role == RAFT_LEADER && times->closed_ns != 0)
+			qr_histogram_record(&core->stats.stages[WIRE_STAGE_QUORUM],
+					    core->now_ns - times->closed_ns);
+	}
+	store_release(group->log, group->applied);
+	dp_read_tail_applied(core, group);
+}
+
+/* ---- carrying out what consensus wants ---- */
+
+static void cut_suffix(struct dp_group *group, qr_index to, uint64_t generation)
+{
+	QR_ASSERT(to >= group->applied);
+	if (store_entry_is_open(group->log))
+		store_entry_drop(group->log);
+	store_truncate(group->log, to, generation);
+	dp_sessions_truncate(group->sessions, to);
+	dp_follow_reset(group);
+}
+
+static void role_changed(struct dp_core *core, struct dp_group *group)
+{
+	bool laying_out = store_entry_is_open(group->log);
+
+	if (group->raft.role == RAFT_LEADER) {
+		group->elections++;
+		return;
+	}
+	if (laying_out) {
+		/* Its chunks entered the appended view when they came; nobody was told. */
+		store_entry_drop(group->log);
+		dp_sessions_truncate(group->sessions, store_log_last(group->log));
+	}
+	group->wants_noop = false;
+	dp_replicate_stop(core, group);
+	dp_append_lost(core, group);
+}
+
+static void carry_out(struct dp_core *core, struct dp_group *group)
+{
+	struct raft_effects *effects = &core->effects;
+
+	if (effects->truncated)
+		cut_suffix(group, effects->truncate_to, effects->generation);
+	if (effects->role_changed)
+		role_changed(core, group);
+	if (effects->save_state)
+		store_save_state(group->log, &effects->state);
+	if (effects->appended)
+		store_write(group->log, effects->write_first, effects->write_last,
+			    effects->generation);
+	for (uint32_t m = 0; m < effects->message_count; m++) {
+		const struct raft_message *message = &effects->messages[m];
+
+		if (message->kind == RAFT_MESSAGE_APPEND)
+			dp_replicate_message(core, group, message);
+		else
+			dp_mail_post(core, group, message);
+	}
+	if (effects->commit_moved)
+		apply_committed(core, group, effects->commit);
+	for (uint32_t r = 0; r < effects->read_count; r++)
+		dp_read_tail_done(core, &effects->reads[r]);
+	if (effects->wants_noop)
+		group->wants_noop = true;
+}
+
+void dp_group_step(struct dp_core *core, struct dp_group *group, struct raft_event *event)
+{
+	event->now_ns = core->now_ns;
+	raft_step(&group->raft, event, &core->effects);
+	carry_out(core, group);
+	QR_ASSERT(group->raft.last == store_log_last(group->log));
+	QR_ASSERT(group->applied <= group->raft.commit);
+	dp_group_touch(group);
+}
+
+/* ---- what became durable ---- */
+
+static void tell_durable(struct dp_core *core, struct dp_group *group,
+			 const struct raft_position *durable)
+{
+	struct raft_event event = {.kind = RAFT_EVENT_ENTRIES_DURABLE, .position = *durable};
+
+	for (qr_index i = group->durable_told.index + 1; i <= durable->index; i++) {
+		const struct dp_times *times = &group->times[i % DP_TIMES];
+
+		if (times->closed_ns != 0)
+			qr_histogram_record(&core->stats.stages[WIRE_STAGE_DISK],
+					    core->now_ns - times->closed_ns);
+	}
+	group->durable_told = *durable;
+	dp_group_step(core, group, &event);
+}
+
+void dp_group_sync(struct dp_core *core, struct dp_group *group)
+{
+	struct raft_position durable = store_log_durable(group->log);
+	uint64_t state = store_log_state_durable(group->log);
+
+	if (store_log_condition(group->log) == QR_POISONED && !group->failed_told) {
+		struct raft_event event = {.kind = RAFT_EVENT_STORAGE_FAILED};
+
+		group->failed_told = true;
+		dp_group_step(core, group, &event);
+		return;
+	}
+	if (state != group->state_told) {
+		struct raft_event event = {.kind = RAFT_EVENT_STATE_DURABLE,
+					   .state_generation = state};
+
+		group->state_told = state;
+		dp_group_step(core, group, &event);
+		dp_mail_release(core, group);
+	}
+	if (durable.index != group->durable_told.index ||
+	    durable.generation != group->durable_told.generation) {
+		tell_durable(core, group, &durable);
+		dp_mail_release(core, group);
+	}
+}
+
+void dp_group_tick(struct dp_core *core, struct dp_group *group)
+{
+	struct raft_event event = {.kind = RAFT_EVENT_TICK, .random = core->random};
+
+	if (store_log_condition(group->log) == QR_NO_SPACE && core->now_ns >= group->retry_ns) {
+		group->retry_ns = core->now_ns + DP_SEGMENTS_RETRY_NS;
+		store_log_retry(group->log);
+	}
+	/* The groups of a core share the turn's random bits; their numbers keep them apart. */
+	event.random ^= group->config->group * 2654435761u;
+	if (raft_next_deadline(&group->raft) <= core->now_ns)
+		dp_group_step(core, group, &event);
+}
+
+enum qr_error dp_group_refusal(const struct dp_group *group)
+{
+	if (group->phase == DP_PHASE_DAMAGED)
+		return group->damage;
+	if (group->phase != DP_PHASE_RUNNING)
+		return QR_BUSY;
+	return QR_OK;
+}
+
+/* ---- recovery ---- */
+
+static void note_term(struct dp_group *group, const struct store_entry *entry)
+{
+	struct raft_term_run *newest = &group->runs[group->run_count - 1];
+
+	if (group->run_count != 0 && newest->term == entry->term)
+		return;
+	if (group->run_count == RAFT_TERM_RUNS_MAX) {
+		group->run_count--;
+		memmove(&group->runs[0], &group->runs[1], group->run_count * sizeof(*newest));
+	}
+	group->runs[group->run_count++] =
+		(struct raft_term_run){.first = entry->index, .term = entry->term};
+}
+
+static void take_recovered(struct dp_group *group, const struct store_recovered_entry *found)
+{
+	note_term(group, &found->entry);
+	dp_follow_apply_appended(group, &found->entry, found->payload);
+	/* A leader closed this entry knowing that much committed: true for ever. */
+	if (found->entry.commit > group->commit_hint)
+		group->commit_hint = found->entry.commit;
+}
+
+static void start_running(struct dp_core *core, struct dp_group *group)
+{
+	const struct dp_core_config *own = &core->config;
+	const struct store_slot *slot = store_log_slot(group->log);
+	struct raft_parameters parameters = {
+		.self = own->node,
+		.election_timeout_ns = own->election_timeout_ns,
+		.heartbeat_interval_ns = own->heartbeat_interval_ns,
+		.priority = group->config->priority,
+		.window_entries = own->inflight_entries,
+		.window_blocks = qr_blocks_for(own->inflight_bytes),
+	};
+	qr_index last = store_log_last(group->log);
+	qr_index known = slot->settled.index > group->commit_hint ? slot->settled.index
+								   : group->commit_hint;
+	struct raft_recovered recovered = {
+		.configuration = slot->configuration,
+		.state = slot->state,
+		.last = last,
+		.commit = known < last ? known : last,
+	};
+
+	raft_init(&group->raft, &parameters, &recovered, group->runs, group->run_count,
+		  core->now_ns);
+	group->phase = DP_PHASE_RUNNING;
+	apply_unseen(core, group, recovered.commit);
+	store_release(group->log, group->applied);
+	group->durable_told = store_log_durable(group->log);
+	group->state_told = store_log_state_durable(group->log);
+	core->recovering--;
+}
+
+void dp_group_recover(struct dp_core *core, struct dp_group *group)
+{
+	struct store_recovered_entry found;
+	enum qr_error error = QR_OK;
+
+	for (uint32_t n = 0; n < RECOVERED_PER_TURN && error == QR_OK; n++) {
+		error = store_recover_next(group->log, &found);
+		if (error == QR_OK)
+			take_recovered(group, &found);
+	}
+	if (error == QR_NOT_FOUND) {
+		start_running(core, group);
+	} else if (error != QR_OK && error != QR_AGAIN) {
+		group->phase = DP_PHASE_DAMAGED;
+		group->damage = error;
+		core->recovering--;
+	}
+	dp_group_touch(group);
+}

@@ -1,0 +1,208 @@
+/*
+ * The leader's streams become fragments.
+ *
+ * Consensus says which entries a follower shall get; the stream says which bytes go next; here they
+ * are found, in the log window or, for a follower that lags behind it, by a cold reader, and copied
+ * once into the datagram. Nothing is queued: what has no buffer or no credit stays in the stream.
+ */
+#include "dataplane/node/internal.h"
+
+void dp_replicate_message(struct dp_core *core, struct dp_group *group,
+			  const struct raft_message *message)
+{
+	struct dp_peer *peer = dp_core_find_peer(core, message->to);
+	struct dp_link *link;
+
+	if (peer == NULL)
+		return;
+	link = &group->links[dp_core_peer_position(core, peer)];
+	if (message->last == message->index) {
+		/* A probe: until it is answered, nobody knows where the stream should start. */
+		if (link->stream.active)
+			dp_stream_stop(&link->stream);
+		dp_mail_post(core, group, message);
+		return;
+	}
+	if (!link->stream.active)
+		dp_stream_start(&link->stream, message->index, link->credit, core->now_ns);
+	dp_stream_extend(&link->stream, message->last);
+	dp_group_touch(group);
+}
+
+void dp_replicate_ack(struct dp_core *core, struct dp_group *group, struct dp_peer *peer,
+		      const struct wire_ack *ack)
+{
+	struct dp_link *link = &group->links[dp_core_peer_position(core, peer)];
+
+	if (group->raft.role != RAFT_LEADER || ack->term != group->raft.state.term) {
+		dp_core_drop(core, WIRE_DROP_STALE);
+		return;
+	}
+	link->credit = ack->credit;
+	if (link->stream.active)
+		dp_stream_ack(&link->stream, ack, peer->incarnation, core->now_ns);
+	dp_group_touch(group);
+}
+
+static void release_reader(struct dp_link *link)
+{
+	if (link->reader != NULL)
+		dp_reader_release(link->reader);
+	link->reader = NULL;
+}
+
+void dp_replicate_stop(struct dp_core *core, struct dp_group *group)
+{
+	for (uint32_t p = 0; p < core->peer_count; p++) {
+		struct dp_link *link = &group->links[p];
+
+		if (link->stream.active)
+			dp_stream_stop(&link->stream);
+		link->credit = 0;
+		release_reader(link);
+	}
+}
+
+/** The entry from the segments. Errors: QR_AGAIN (the disk, or no reader is free). */
+static enum qr_error find_cold(struct dp_core *core, struct dp_group *group, struct dp_link *link,
+			       qr_index index, struct store_location *ret_at,
+			       struct qr_span *ret_bytes)
+{
+	struct dp_reader *reader = link->reader;
+	enum qr_error error = QR_OK;
+
+	if (reader == NULL) {
+		reader = link->reader = dp_reader_acquire(core, group);
+		if (reader == NULL)
+			return QR_AGAIN;
+		store_reader_start_index(reader->reader, group->log, index,
+					 dp_reader_tag(core, reader));
+	}
+	while (!reader->has_entry || reader->location.index < index) {
+		error = dp_reader_next(reader);
+		if (error != QR_OK)
+			break;
+	}
+	if (error == QR_OK && reader->location.index == index) {
+		*ret_at = reader->location;
+		*ret_bytes = reader->bytes;
+		return QR_OK;
+	}
+	/* Waiting for the disk; or behind what is wanted again: start over next turn. */
+	if (error != QR_AGAIN)
+		release_reader(link);
+	return QR_AGAIN;
+}
+
+static enum qr_error find_entry(struct dp_core *core, struct dp_group *group, struct dp_link *link,
+				qr_index index, struct store_location *ret_at,
+				struct qr_span *ret_bytes)
+{
+	if (store_window_entry(group->log, index, ret_at, ret_bytes) == QR_OK) {
+		release_reader(link);
+		return QR_OK;
+	}
+	return find_cold(core, group, link, index, ret_at, ret_bytes);
+}
+
+/** One fragment into one buffer. @return the bulk bytes that went in. */
+static uint32_t put_fragment(struct dp_core *core, struct dp_group *group, struct dp_peer *peer,
+			     const struct store_location *at, struct wire_fragment *fragment,
+			     struct dp_tx *tx, struct qr_writer *writer)
+{
+	uint32_t room;
+	uint32_t fixed = WIRE_HEADER_BYTES + WIRE_MESSAGE_HEADER_BYTES + WIRE_FRAGMENT_BYTES;
+	uint32_t size_max = peer->config.datagram_max < tx->capacity_bytes
+				    ? peer->config.datagram_max
+				    : tx->capacity_bytes;
+
+	room = size_max - fixed;
+	if (fragment->bulk.size_bytes > room)
+		fragment->bulk.size_bytes = room;
+	fragment->term = group->raft.state.term;
+	fragment->index = at->index;
+	fragment->entry_term = at->term;
+	fragment->prev_term = raft_term_at(&group->raft, at->index - 1);
+	fragment->block = at->block;
+	fragment->commit = group->raft.commit;
+	fragment->entry_bytes = at->bytes;
+	fragment->sent_ns = core->now_ns;
+	wire_put_fragment(writer, group->config->group, fragment);
+	qr_write_bytes(writer, fragment->bulk.data, fragment->bulk.size_bytes);
+	tx->peer = peer->config.node;
+	dp_core_tx_finish(core, tx, writer);
+	return (uint32_t)fragment->bulk.size_bytes;
+}
+
+/** Send one piece. Errors: QR_AGAIN  nothing to send now; QR_BUSY  no buffer is left. */
+static enum qr_error send_next(struct dp_core *core, struct dp_group *group, struct dp_peer *peer,
+			       struct dp_link *link)
+{
+	struct dp_stream_want want;
+	struct store_location at;
+	struct qr_span bytes;
+	struct wire_fragment fragment = {0};
+	struct qr_writer writer;
+	struct dp_tx *tx;
+	uint32_t until;
+	uint32_t sent;
+	enum qr_error error = dp_stream_next(&link->stream, core->now_ns, &want);
+
+	if (error != QR_OK)
+		return QR_AGAIN;
+	error = find_entry(core, group, link, want.index, &at, &bytes);
+	if (error != QR_OK)
+		return QR_AGAIN;
+	if (at.block + at.blocks > link->credit)
+		return QR_AGAIN; /* the next ACK brings credit */
+	tx = dp_core_tx_begin(core, &writer);
+	if (tx == NULL)
+		return QR_BUSY;
+	until = want.until == 0 || want.until > at.bytes ? at.bytes : want.until;
+	if (want.from >= until)
+		want.from = 0; /* of an entry that the ACK did not know the size of */
+	fragment.offset = want.from;
+	fragment.bulk = (struct qr_span){bytes.data + want.from, until - want.from};
+	sent = put_fragment(core, group, peer, &at, &fragment, tx, &writer);
+	dp_stream_sent(&link->stream, &want, sent, at.bytes, core->now_ns);
+	core->stats.retransmits += want.again;
+	return QR_OK;
+}
+
+bool dp_replicate_pump(struct dp_core *core, struct dp_group *group)
+{
+	bool more = false;
+
+	if (!dp_group_is_leader(group))
+		return false;
+	for (uint32_t n = 0; n < core->peer_count; n++) {
+		/* Another peer is first in each turn: buffers are few, and they share them. */
+		uint32_t p = (uint32_t)((core->turn + n) % core->peer_count);
+		struct dp_peer *peer = &core->peers[p];
+		struct dp_link *link = &group->links[p];
+		enum qr_error error = QR_OK;
+
+		if (!link->stream.active || dp_core_link_is_down(core, peer->config.node))
+			continue;
+		while (error == QR_OK)
+			error = send_next(core, group, peer, link);
+		more = more || error == QR_BUSY || link->reader != NULL;
+	}
+	return more;
+}
+
+qr_ns dp_replicate_deadline(const struct dp_core *core, const struct dp_group *group)
+{
+	qr_ns earliest = UINT64_MAX;
+
+	if (!dp_group_is_leader(group))
+		return earliest;
+	for (uint32_t p = 0; p < core->peer_count; p++) {
+		const struct dp_stream *stream = &group->links[p].stream;
+		qr_ns deadline = stream->active ? dp_stream_deadline(stream) : UINT64_MAX;
+
+		if (deadline < earliest)
+			earliest = deadline;
+	}
+	return earliest;
+}

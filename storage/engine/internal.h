@@ -1,0 +1,288 @@
+/*
+ * What the files of the engine share: the parts of a log and the calls between them. Nobody outside
+ * storage/engine includes this.
+ *
+ *   log.c       creation, routing of ops and completions, queries
+ *   index.c     where entries are: dense for the newest, sparse for all
+ *   layout.c    the leader's open entry
+ *   place.c     a follower's fragments
+ *   write.c     group commit, the durable prefix
+ *   scrub.c     zeros over what was cut off
+ *   segments.c  segments ready in front of the tail
+ *   slots.c     hard state
+ *   recover.c   the start
+ *   reader.c    cold reads
+ */
+#ifndef QR_STORE_ENGINE_INTERNAL_H
+#define QR_STORE_ENGINE_INTERNAL_H
+
+#include "storage/engine/log.h"
+
+#define STORE_SCRUB_BLOCKS 64
+#define STORE_RECOVERY_AHEAD_MAX 3
+#define STORE_NOT_STALE UINT64_MAX
+
+/** Which part of a log an op belongs to; beside a number of that part, in its tag. */
+enum store_part {
+	STORE_PART_WRITE = 1,
+	STORE_PART_SCRUB,
+	STORE_PART_SEGMENTS,
+	STORE_PART_SLOTS,
+	STORE_PART_RECOVERY,
+	STORE_PART_RECOVERY_SLOTS,
+	STORE_PART_RECOVERY_SYNC,
+};
+
+static inline uint64_t store_tag(enum store_part part, uint32_t number)
+{
+	return STORE_TAG_LOG | (uint64_t)part << 32 | number;
+}
+
+/* ---- index.c ---- */
+
+struct store_index_entry {
+	qr_term term;
+	qr_block block;
+	qr_offset first_offset;
+	uint64_t digest; /* of the header */
+	uint32_t blocks;
+	uint32_t bytes; /* header and payload */
+	uint32_t record_count;
+	uint8_t kind;
+};
+
+/** Entry `index` begins at `block`; one for at least `spacing` blocks of the log. */
+struct store_checkpoint {
+	qr_index index;
+	qr_offset first_offset;
+	qr_block block;
+};
+
+struct store_index {
+	/* The newest entries, at `index & mask`: two windows' worth, so that the entry in front of
+	 * whatever can be cut off is still known. */
+	struct store_index_entry *entries;
+	uint32_t mask;
+	qr_index first; /* the oldest entry that is still there */
+
+	struct store_checkpoint *checkpoints;
+	uint32_t checkpoint_count;
+	uint32_t checkpoint_max;
+	uint32_t spacing_blocks;
+};
+
+void store_index_init(struct store_index *index, struct qr_arena *arena,
+		      const struct store_log_parameters *parameters);
+/** The entry after `log->last`, which becomes the last. */
+void store_index_append(struct store_log *log, const struct store_entry *entry, uint64_t digest);
+/** Forget the entries above `to`. */
+void store_index_truncate(struct store_log *log, qr_index to);
+/** Of the dense part; NULL when it is not there. */
+const struct store_index_entry *store_index_at(const struct store_log *log, qr_index at);
+/** The prefix that ends with entry `to`; `to` is 0 or in the dense part. */
+struct store_prefix store_index_prefix(const struct store_log *log, qr_index to);
+struct store_prefix store_index_prefix_after(const struct store_entry *entry, uint64_t digest);
+/** The newest checkpoint at or before an entry, or a record; {1, 0, 0} when there is none. */
+struct store_checkpoint store_index_before(const struct store_log *log, qr_index at);
+struct store_checkpoint store_index_before_offset(const struct store_log *log, qr_offset offset);
+
+/* ---- layout.c ---- */
+
+struct store_open {
+	bool active;
+	enum raft_entry_kind kind;
+	qr_term term;
+	qr_block block;
+	uint32_t used_bytes; /* of the payload */
+};
+
+/* ---- write.c ---- */
+
+struct store_write_slot {
+	bool done;
+	bool stale;	/* some of it was cut off after it had started */
+	qr_index last;	/* what its completion makes durable; 0: nothing any more */
+	qr_block block; /* of its first block, for overlap with what follows a cut */
+};
+
+struct store_writes {
+	qr_index queued;	     /* store_write was called up to here */
+	qr_index issued;	     /* handed to the disk up to here */
+	struct store_prefix flushed; /* on the disk without a hole */
+	qr_block end;		     /* one past the highest block that was ever handed out */
+	uint32_t inflight;
+	uint32_t stale_count; /* in flight, and cut off */
+	qr_block stale_block; /* the lowest block of those; STORE_NOT_STALE */
+	uint32_t head;	      /* a ring of slots, oldest first, retired in order */
+	uint32_t count;
+	struct store_write_slot slots[STORE_WRITES_MAX];
+};
+
+unsigned store_writes_poll(struct store_log *log, struct store_op *ops, unsigned max);
+void store_writes_complete(struct store_log *log, uint32_t number, enum qr_error result);
+/** The accepted suffix above `to` is gone: late completions of it count for nothing. */
+void store_writes_truncate(struct store_log *log, qr_index to);
+
+/* ---- scrub.c ---- */
+
+struct store_scrub {
+	uint8_t *zeros;
+	qr_block low;
+	qr_block high; /* [low, high) is still to be zeroed, from the top down */
+	qr_block next; /* what `high` becomes when the write in flight is done */
+	bool inflight;
+};
+
+/** Zero what was written from `low` on, before anything else is written there. */
+void store_scrub_from(struct store_log *log, qr_block low);
+bool store_scrub_is_active(const struct store_log *log);
+unsigned store_scrub_poll(struct store_log *log, struct store_op *ret_op);
+void store_scrub_complete(struct store_log *log, enum qr_error result);
+
+/* ---- segments.c ---- */
+
+struct store_segments {
+	uint64_t ready; /* segments 0..ready-1 exist */
+	bool preparing;
+	bool full; /* the last attempt found no space; nothing is tried until a retry */
+};
+
+unsigned store_segments_poll(struct store_log *log, struct store_op *ret_op);
+void store_segments_complete(struct store_log *log, enum qr_error result);
+
+/* ---- slots.c ---- */
+
+struct store_slots {
+	uint8_t *blocks;	   /* both slots as read; then the one that is being written */
+	struct store_slot current; /* the newest in memory */
+	uint64_t durable_generation;
+	uint64_t written_generation; /* of the bytes in `blocks` */
+	bool dirty;		     /* `current` is newer than what was written */
+	bool mirror;		     /* the twin has yet to get the same bytes */
+	bool inflight;
+	bool inflight_mirror;
+};
+
+void store_slots_begin(struct store_log *log);
+void store_slots_touch(struct store_log *log);
+bool store_slots_is_busy(const struct store_log *log);
+unsigned store_slots_poll(struct store_log *log, struct store_op *ret_op);
+void store_slots_complete(struct store_log *log, enum qr_error result);
+
+/* ---- recover.c ---- */
+
+enum store_recovery_phase {
+	STORE_RECOVERY_NONE,  /* not begun */
+	STORE_RECOVERY_SLOTS, /* both slots are being read */
+	STORE_RECOVERY_SCAN,  /* entry after entry */
+	STORE_RECOVERY_LOOK,  /* behind the first hole: torn, or damage? */
+	STORE_RECOVERY_SCRUB, /* the torn tail is being zeroed */
+	STORE_RECOVERY_SYNC,  /* what was read is being made durable */
+	STORE_RECOVERY_SAVE,  /* so are the slots */
+	STORE_RECOVERY_DONE,
+	STORE_RECOVERY_FAILED,
+};
+
+struct store_recovery_read {
+	uint64_t stride;
+	bool inflight;
+	bool done;
+	enum qr_error result;
+};
+
+struct store_recovery {
+	enum store_recovery_phase phase;
+	enum qr_error result; /* FAILED: why */
+	bool slots_asked;
+	enum qr_error slots_result;
+	uint64_t stride_count; /* that exist */
+	uint64_t stride_next;  /* the next to be read */
+	uint64_t stride_hole;  /* LOOK: the stride of the hole */
+	uint64_t stride_look;  /* LOOK: the next to be looked at */
+	uint32_t ahead;	       /* strides read ahead */
+	qr_block torn_end;     /* one past the last block behind the hole that is not zero */
+	uint64_t sync_next;    /* SYNC: the next segment, up to the tail's */
+	bool sync_inflight;
+	struct store_recovery_read reads[STORE_RECOVERY_AHEAD_MAX + 1];
+	struct store_damage damage;
+};
+
+unsigned store_recovery_poll(struct store_log *log, struct store_op *ops, unsigned max);
+void store_recovery_complete(struct store_log *log, uint32_t number, enum qr_error result);
+void store_recovery_complete_sync(struct store_log *log, enum qr_error result);
+void store_recovery_complete_slots(struct store_log *log, enum qr_error result);
+
+/* ---- the log ---- */
+
+struct store_log {
+	struct store_log_parameters parameters;
+	uint8_t *window;
+	uint32_t window_blocks;
+	uint32_t stride_blocks;
+
+	struct store_prefix last; /* the accepted prefix */
+	qr_block intact;	  /* the window still has the accepted entries from here on */
+	qr_index released;
+	qr_block released_block; /* what lies below may be overwritten */
+	uint64_t generation;
+	enum qr_error condition; /* QR_AGAIN until recovered */
+
+	struct store_open open;
+	struct store_index index;
+	struct store_writes writes;
+	struct store_scrub scrub;
+	struct store_segments segments;
+	struct store_slots slots;
+	struct store_recovery recovery;
+	struct store_log_counters counters;
+};
+
+/** Where a block lies in the window. */
+static inline uint8_t *store_window_at(const struct store_log *log, qr_block block)
+{
+	return log->window + block % log->window_blocks * QR_BLOCK_BYTES;
+}
+
+/** Blocks below `end` are about to change: those a window further down are gone. */
+static inline void store_window_touch(struct store_log *log, qr_block end)
+{
+	if (end > log->window_blocks && log->intact < end - log->window_blocks)
+		log->intact = end - log->window_blocks;
+}
+
+/** The first block of the next stride, for a block inside of one; itself for a stride's first. */
+static inline qr_block store_stride_end(const struct store_log *log, qr_block block)
+{
+	return (block + log->stride_blocks - 1) / log->stride_blocks * log->stride_blocks;
+}
+
+/** Blocks from `block` to the end of its stride. */
+static inline uint32_t store_stride_rest(const struct store_log *log, qr_block block)
+{
+	return log->stride_blocks - (uint32_t)(block % log->stride_blocks);
+}
+
+/** Fill in where in which file `block` is. */
+static inline void store_op_locate(const struct store_log *log, struct store_op *op, qr_block block)
+{
+	uint32_t segment_blocks = log->parameters.geometry.segment_blocks;
+
+	op->group = log->parameters.group;
+	op->segment = block / segment_blocks;
+	op->offset_bytes = block % segment_blocks * QR_BLOCK_BYTES;
+}
+
+static inline enum store_op_kind store_write_kind(const struct store_log *log)
+{
+	return log->parameters.lazy ? STORE_OP_WRITE_LAZY : STORE_OP_WRITE;
+}
+
+/** One past the last block that writes in flight can reach when the prefix ends at `block`. */
+static inline qr_block store_reach(const struct store_log *log, qr_block block)
+{
+	return (block / log->stride_blocks + 1 + STORE_REACH_STRIDES) * log->stride_blocks;
+}
+
+void store_log_poison(struct store_log *log);
+
+#endif

@@ -1,0 +1,517 @@
+/*
+ * Recovery: from two slots and the segments to an open log.
+ *
+ * Reading. Strides are read whole, a few ahead, straight to their ring place in the window, and the
+ * entries are verified there: header, payload, padding, position, chain. The next entry lies right
+ * behind the last one or, if the rest of that stride was too small for it, at the next stride; the
+ * first of the two that is the successor is it. Both can never be: see scrub.c. So when recovery is
+ * done the window holds the newest part of the log, but for the strides that were read ahead.
+ *
+ * The first hole. At some place the successor of entry N is missing: no header, a checksum that
+ * does not hold, another position or chain. Then either the crash tore writes that were in flight,
+ * so that N + 1 was never durable here and never acknowledged: cut. Or N + 1 was durable once and
+ * is damaged: cutting it would take back a promise. What decides:
+ *
+ *   1. The slots name a settled prefix that was durable here and committed (noted once a second and
+ *      at every change of the hard state). A hole at or below its end is damage.
+ *
+ *   2. Nothing is ever written beyond store_reach(end of the durable prefix), and what is cut off
+ * is zeroed before anything is written in its place (write.c, scrub.c). So a valid entry of this
+ *      log, at its own position, with an index above N and beyond store_reach(end of N) proves that
+ *      the durable prefix once went past N: damage. Everything that exists is searched for one.
+ *
+ *   3. Otherwise the hole is within reach of what was in flight: a torn tail, of any number of
+ *      records, since writes overlap. Sound entries behind it are cut as well: they were not
+ * durable as a prefix, so nobody was told.
+ *
+ * What does not decide: the commit index that entries behind the hole carry. Within reach it may
+ * well name N + 1, because a follower whose own write of N + 1 is still in flight gets entries that
+ * say that the others have committed it, and a leader may commit before its own write is done.
+ * Beyond reach it adds nothing to rule 2. What remains undecidable is damage to entries that were
+ * acknowledged within about the last second before the crash; as on any log without a second copy
+ * of its headers it looks exactly like a torn write, and is treated as one.
+ *
+ * A header that is sound but of another cluster, group or format version where the next entry
+ * should be is no torn write either: nothing is touched.
+ *
+ * The torn tail is zeroed from the top down before the log opens, which restores the invariant that
+ * nothing valid lies above the end. A crash during that leaves a shorter torn tail. Identical
+ * entries that arrive again from a leader are written as if they were new.
+ *
+ * What was read need not be on stable media: a process that was killed leaves writes in the
+ * device's cache that were never acknowledged to it. Before the log opens, the segments that were
+ * within reach are synced and the slots written anew, so that "recovered" means durable.
+ *
+ * Under durability = memory any block may be missing after a crash, nothing was promised: the first
+ * hole is the end, whatever lies behind it (the slots say how the log was written).
+ */
+#include "consensus/base/assert.h"
+#include "storage/engine/internal.h"
+
+#include <string.h>
+
+/* ---- reading strides ---- */
+
+static struct store_recovery_read *read_of(struct store_log *log, uint64_t stride)
+{
+	return &log->recovery.reads[stride % (log->recovery.ahead + 1)];
+}
+
+/*
+ * Behind the hole the strides follow each other through the `ahead` places after the hole's own, so
+ * that the older part of the window stays as it is.
+ */
+static uint8_t *stride_memory(const struct store_log *log, uint64_t stride)
+{
+	const struct store_recovery *recovery = &log->recovery;
+
+	if (recovery->phase == STORE_RECOVERY_LOOK && stride > recovery->stride_hole)
+		stride = recovery->stride_hole + 1 +
+			 (stride - recovery->stride_hole - 1) % recovery->ahead;
+	return store_window_at(log, stride * log->stride_blocks);
+}
+
+/** One past the last stride that may be asked for now. */
+static uint64_t read_bound(const struct store_log *log)
+{
+	const struct store_recovery *recovery = &log->recovery;
+	uint64_t bound = 0;
+
+	if (recovery->phase == STORE_RECOVERY_SCAN)
+		bound = log->last.block / log->stride_blocks + recovery->ahead + 1;
+	else if (recovery->phase == STORE_RECOVERY_LOOK)
+		bound = recovery->stride_look + recovery->ahead;
+	return bound < recovery->stride_count ? bound : recovery->stride_count;
+}
+
+static void ask_stride(struct store_log *log, struct store_op *ret_op)
+{
+	struct store_recovery *recovery = &log->recovery;
+	uint64_t stride = recovery->stride_next++;
+	struct store_recovery_read *read = read_of(log, stride);
+
+	QR_ASSERT(!read->inflight);
+	*read = (struct store_recovery_read){.stride = stride, .inflight = true};
+	*ret_op = (struct store_op){
+		.kind = STORE_OP_READ,
+		.data = stride_memory(log, stride),
+		.size_bytes = log->stride_blocks * QR_BLOCK_BYTES,
+		.blocks = log->stride_blocks,
+		.tag = store_tag(STORE_PART_RECOVERY, (uint32_t)(stride % (recovery->ahead + 1))),
+	};
+	store_op_locate(log, ret_op, stride * log->stride_blocks);
+}
+
+static bool is_sync_wanted(const struct store_log *log)
+{
+	const struct store_recovery *recovery = &log->recovery;
+
+	return recovery->phase == STORE_RECOVERY_SYNC && !log->parameters.lazy &&
+	       recovery->sync_next * log->parameters.geometry.segment_blocks < log->last.block;
+}
+
+unsigned store_recovery_poll(struct store_log *log, struct store_op *ops, unsigned max)
+{
+	struct store_recovery *recovery = &log->recovery;
+	unsigned taken = 0;
+
+	if (recovery->phase == STORE_RECOVERY_SLOTS && !recovery->slots_asked && max > 0) {
+		ops[taken++] = (struct store_op){
+			.kind = STORE_OP_READ_SLOTS,
+			.group = log->parameters.group,
+			.data = log->slots.blocks,
+			.size_bytes = STORE_SLOTS * STORE_SLOT_BYTES,
+			.blocks = STORE_SLOTS,
+			.tag = store_tag(STORE_PART_RECOVERY_SLOTS, 0),
+		};
+		recovery->slots_asked = true;
+		recovery->slots_result = QR_AGAIN;
+	}
+	while (taken < max && recovery->stride_next < read_bound(log))
+		ask_stride(log, &ops[taken++]);
+	if (taken < max && is_sync_wanted(log) && !recovery->sync_inflight) {
+		ops[taken++] = (struct store_op){
+			.kind = STORE_OP_SYNC,
+			.group = log->parameters.group,
+			.segment = recovery->sync_next,
+			.tag = store_tag(STORE_PART_RECOVERY_SYNC, 0),
+		};
+		recovery->sync_inflight = true;
+	}
+	return taken;
+}
+
+void store_recovery_complete(struct store_log *log, uint32_t number, enum qr_error result)
+{
+	struct store_recovery_read *read;
+
+	QR_ASSERT(number <= log->recovery.ahead);
+	read = &log->recovery.reads[number];
+	QR_ASSERT(read->inflight);
+	read->inflight = false;
+	read->done = true;
+	read->result = result;
+}
+
+void store_recovery_complete_sync(struct store_log *log, enum qr_error result)
+{
+	QR_ASSERT(log->recovery.sync_inflight);
+	log->recovery.sync_inflight = false;
+	log->recovery.sync_next++;
+	if (result != QR_OK)
+		store_log_poison(log);
+}
+
+void store_recovery_complete_slots(struct store_log *log, enum qr_error result)
+{
+	QR_ASSERT(log->recovery.slots_asked && log->recovery.slots_result == QR_AGAIN);
+	log->recovery.slots_result = result;
+}
+
+/** QR_OK when the stride's bytes are in memory; QR_NOT_FOUND beyond what exists. */
+static enum qr_error stride_state(struct store_log *log, uint64_t stride)
+{
+	const struct store_recovery_read *read = read_of(log, stride);
+
+	if (stride >= log->recovery.stride_count)
+		return QR_NOT_FOUND;
+	if (read->stride != stride || !read->done)
+		return QR_AGAIN;
+	if (read->result == QR_OK)
+		return QR_OK;
+	return read->result == QR_NOT_FOUND ? QR_CORRUPT : QR_IO; /* a file that ends too soon */
+}
+
+/* ---- ends ---- */
+
+static enum qr_error fail(struct store_log *log, enum qr_error error)
+{
+	log->recovery.phase = STORE_RECOVERY_FAILED;
+	log->recovery.result = error;
+	log->condition = error == QR_IO ? QR_POISONED : QR_CORRUPT;
+	return error;
+}
+
+static void note_damage(struct store_log *log, qr_block block, enum qr_error reason)
+{
+	uint32_t segment_blocks = log->parameters.geometry.segment_blocks;
+
+	log->recovery.damage = (struct store_damage){
+		.index = log->last.index + 1,
+		.segment = block / segment_blocks,
+		.offset_bytes = block % segment_blocks * QR_BLOCK_BYTES,
+		.reason = reason,
+	};
+}
+
+/** The log is what was verified; the window holds what was read and not overwritten by reading on.
+ */
+static enum qr_error finish(struct store_log *log)
+{
+	qr_block read_end = (log->last.block / log->stride_blocks + 1 + log->recovery.ahead) *
+			    log->stride_blocks;
+
+	log->recovery.phase = STORE_RECOVERY_DONE;
+	log->intact = 0;
+	store_window_touch(log, read_end);
+	log->released_block = log->intact; /* what is not there any more needs no protection */
+	log->writes.flushed = log->last;
+	log->writes.queued = log->last.index;
+	log->writes.issued = log->last.index;
+	QR_ASSERT(log->writes.end <= log->last.block);
+	log->writes.end = log->last.block;
+	log->condition = QR_OK;
+	return QR_NOT_FOUND;
+}
+
+/* ---- slots ---- */
+
+static enum qr_error check_slot(const struct store_log *log)
+{
+	const struct store_slot *slot = &log->slots.current;
+	const struct store_log_parameters *parameters = &log->parameters;
+
+	if (slot->cluster != parameters->cluster || slot->node != parameters->node ||
+	    slot->group != parameters->group)
+		return QR_FOREIGN;
+	if (slot->geometry.segment_blocks != parameters->geometry.segment_blocks ||
+	    slot->geometry.stride_blocks != parameters->geometry.stride_blocks)
+		return QR_CONFIG;
+	return QR_OK;
+}
+
+/** What the two blocks say. */
+static enum qr_error step_slots(struct store_log *log)
+{
+	struct store_slots *slots = &log->slots;
+	enum qr_error error = log->recovery.slots_result;
+
+	if (!log->recovery.slots_asked || error == QR_AGAIN)
+		return QR_AGAIN;
+	if (error == QR_OK)
+		error = store_slot_choose(slots->blocks, &slots->current);
+	if (error == QR_NOT_FOUND) {
+		/* The slots of a new group are written before its first segment is prepared. */
+		if (log->segments.ready > 0)
+			return fail(log, QR_CORRUPT);
+		store_slots_begin(log);
+		slots->dirty = true;
+		log->recovery.phase = STORE_RECOVERY_SAVE;
+		return QR_OK;
+	}
+	if (error == QR_OK)
+		error = check_slot(log);
+	if (error != QR_OK)
+		return fail(log, error);
+	log->recovery.phase = STORE_RECOVERY_SCAN;
+	return QR_OK;
+}
+
+/* ---- entry after entry ---- */
+
+/** Verify the entry that should start at `block`. */
+static enum qr_error probe(struct store_log *log, qr_block block, struct store_entry *ret_entry)
+{
+	struct store_expected expected = {
+		.cluster = log->parameters.cluster,
+		.group = log->parameters.group,
+		.index = log->last.index + 1,
+		.term_min = log->last.term,
+		.block = block,
+		.blocks_max = store_stride_rest(log, block),
+		.linked = true,
+		.chain = log->last.chain,
+		.first_offset = log->last.offset,
+	};
+	enum qr_error error = stride_state(log, block / log->stride_blocks);
+
+	if (error != QR_OK)
+		return error;
+	return store_entry_verify(store_window_at(log, block), &expected, ret_entry);
+}
+
+static enum qr_error begin_look(struct store_log *log, enum qr_error reason)
+{
+	struct store_recovery *recovery = &log->recovery;
+
+	note_damage(log, log->last.block, reason);
+	if (log->last.index < log->slots.current.settled.index)
+		return fail(log, QR_CORRUPT);
+	recovery->phase = STORE_RECOVERY_LOOK;
+	recovery->stride_hole = log->last.block / log->stride_blocks;
+	recovery->stride_look = recovery->stride_hole;
+	recovery->torn_end = log->last.block;
+	return QR_OK;
+}
+
+static enum qr_error accept(struct store_log *log, const struct store_entry *entry,
+			    struct store_recovered_entry *ret_entry)
+{
+	const struct store_prefix *settled = &log->slots.current.settled;
+	const uint8_t *bytes = store_window_at(log, entry->block);
+	uint64_t digest = store_entry_digest(bytes);
+
+	if (entry->index == settled->index && digest != settled->chain) {
+		note_damage(log, entry->block, QR_STALE);
+		return fail(log, QR_CORRUPT);
+	}
+	store_index_append(log, entry, digest);
+	*ret_entry = (struct store_recovered_entry){
+		.entry = *entry,
+		.payload = {bytes + STORE_ENTRY_HEADER_BYTES, entry->payload_bytes},
+	};
+	return QR_OK;
+}
+
+/** Bytes that cannot be read, or that are somebody else's: nothing to judge by. */
+static bool is_no_hole(enum qr_error error)
+{
+	return error == QR_IO || error == QR_CORRUPT || error == QR_FOREIGN || error == QR_VERSION;
+}
+
+/** The next entry, or QR_NOT_FOUND when the hole was found and `phase` has moved on. */
+static enum qr_error step_scan(struct store_log *log, struct store_recovered_entry *ret_entry)
+{
+	qr_block tail = log->last.block;
+	qr_block next = store_stride_end(log, tail);
+	struct store_entry entry;
+	enum qr_error error = probe(log, tail, &entry);
+	enum qr_error second = QR_NOT_FOUND;
+
+	if (error == QR_AGAIN)
+		return QR_AGAIN;
+	if (error == QR_OK)
+		return accept(log, &entry, ret_entry);
+	if (next != tail) {
+		second = probe(log, next, &entry);
+		if (second == QR_AGAIN)
+			return QR_AGAIN;
+		if (second == QR_OK)
+			return accept(log, &entry, ret_entry);
+	}
+	if (error == QR_NOT_FOUND || is_no_hole(second))
+		error = second;
+	if (is_no_hole(error)) {
+		note_damage(log, tail, error);
+		return fail(log, error);
+	}
+	error = begin_look(log, error);
+	return error == QR_OK ? QR_NOT_FOUND : error;
+}
+
+/* ---- behind the hole ---- */
+
+static bool is_zero_block(const uint8_t *bytes)
+{
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, QR_BLOCK_BYTES - 1) == 0;
+}
+
+/** A sound header of this log's future, at its own position. Rule 2 at the head of this file. */
+static bool is_evidence(const struct store_log *log, const uint8_t *bytes, qr_block block)
+{
+	struct store_entry entry;
+
+	return store_entry_decode(bytes, &entry) == QR_OK &&
+	       entry.cluster == log->parameters.cluster && entry.group == log->parameters.group &&
+	       entry.block == block && entry.index > log->last.index;
+}
+
+static enum qr_error look_at_stride(struct store_log *log, uint64_t stride)
+{
+	struct store_recovery *recovery = &log->recovery;
+	qr_block reach = log->slots.current.lazy ? UINT64_MAX : store_reach(log, log->last.block);
+	qr_block block = stride * log->stride_blocks;
+	const uint8_t *bytes = stride_memory(log, stride);
+
+	for (uint32_t i = 0; i < log->stride_blocks; i++, block++, bytes += QR_BLOCK_BYTES) {
+		if (block < log->last.block || is_zero_block(bytes))
+			continue;
+		if (block < reach)
+			recovery->torn_end = block + 1;
+		else if (is_evidence(log, bytes, block))
+			return fail(log, QR_CORRUPT);
+	}
+	return QR_OK;
+}
+
+/*
+ * The first segment that may hold writes which the device never said were durable: what was in
+ * flight lay within reach of a prefix that had not gone past the tail.
+ */
+static uint64_t first_unsure_segment(const struct store_log *log)
+{
+	const struct store_slot *slot = &log->slots.current;
+	uint64_t stride = log->last.block / log->stride_blocks;
+	qr_block unsure = 0;
+
+	if (!slot->lazy && stride > STORE_REACH_STRIDES + 1)
+		unsure = (stride - STORE_REACH_STRIDES - 1) * log->stride_blocks;
+	if (unsure < slot->settled.block)
+		unsure = slot->settled.block;
+	return unsure / log->parameters.geometry.segment_blocks;
+}
+
+static enum qr_error step_sync(struct store_log *log)
+{
+	struct store_recovery *recovery = &log->recovery;
+
+	if (is_sync_wanted(log) || recovery->sync_inflight)
+		return QR_AGAIN;
+	log->slots.dirty = true; /* also makes good a torn or damaged twin */
+	recovery->phase = STORE_RECOVERY_SAVE;
+	return QR_OK;
+}
+
+static enum qr_error step_look(struct store_log *log)
+{
+	struct store_recovery *recovery = &log->recovery;
+	enum qr_error error = stride_state(log, recovery->stride_look);
+
+	if (error == QR_OK) {
+		error = look_at_stride(log, recovery->stride_look);
+		recovery->stride_look++;
+		return error;
+	}
+	if (error != QR_NOT_FOUND)
+		return error == QR_AGAIN ? QR_AGAIN : fail(log, error);
+	/* Everything that exists has been searched: a torn tail. */
+	recovery->phase = STORE_RECOVERY_SCRUB;
+	recovery->damage = (struct store_damage){0};
+	log->writes.end = recovery->torn_end;
+	store_scrub_from(log, log->last.block);
+	return QR_OK;
+}
+
+/* ---- from outside ---- */
+
+void store_recover_begin(struct store_log *log, uint64_t segment_count)
+{
+	struct store_recovery *recovery = &log->recovery;
+	const struct store_geometry *geometry = &log->parameters.geometry;
+
+	QR_ASSERT(recovery->phase == STORE_RECOVERY_NONE);
+	log->segments.ready = segment_count;
+	recovery->phase = STORE_RECOVERY_SLOTS;
+	recovery->stride_count =
+		segment_count * (geometry->segment_blocks / geometry->stride_blocks);
+	recovery->ahead = log->window_blocks / log->stride_blocks - 1;
+	if (recovery->ahead > STORE_RECOVERY_AHEAD_MAX)
+		recovery->ahead = STORE_RECOVERY_AHEAD_MAX;
+	QR_ASSERT(recovery->ahead >= 1);
+	for (unsigned i = 0; i <= recovery->ahead; i++)
+		recovery->reads[i].stride = UINT64_MAX;
+}
+
+enum qr_error store_recover_next(struct store_log *log, struct store_recovered_entry *ret_entry)
+{
+	struct store_recovery *recovery = &log->recovery;
+	enum qr_error error = QR_OK;
+
+	QR_ASSERT(recovery->phase != STORE_RECOVERY_NONE);
+	for (;;) {
+		if (log->condition == QR_POISONED && recovery->phase != STORE_RECOVERY_FAILED)
+			return fail(log, QR_IO);
+		switch (recovery->phase) {
+		case STORE_RECOVERY_SLOTS:
+			error = step_slots(log);
+			break;
+		case STORE_RECOVERY_SCAN:
+			error = step_scan(log, ret_entry);
+			if (error == QR_OK)
+				return QR_OK;
+			if (error == QR_NOT_FOUND)
+				error = QR_OK;
+			break;
+		case STORE_RECOVERY_LOOK:
+			error = step_look(log);
+			break;
+		case STORE_RECOVERY_SCRUB:
+			if (store_scrub_is_active(log))
+				return QR_AGAIN;
+			recovery->sync_next = first_unsure_segment(log);
+			recovery->phase = STORE_RECOVERY_SYNC;
+			break;
+		case STORE_RECOVERY_SYNC:
+			error = step_sync(log);
+			break;
+		case STORE_RECOVERY_SAVE:
+			if (store_slots_is_busy(log))
+				return QR_AGAIN;
+			return finish(log);
+		case STORE_RECOVERY_DONE:
+			return QR_NOT_FOUND;
+		case STORE_RECOVERY_FAILED:
+			return recovery->result;
+		case STORE_RECOVERY_NONE:
+		default:
+			QR_ASSERT(false);
+		}
+		if (error != QR_OK)
+			return error;
+	}
+}
+
+struct store_damage store_log_damage(const struct store_log *log)
+{
+	return log->recovery.damage;
+}
