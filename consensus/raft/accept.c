@@ -120,6 +120,22 @@ static bool make_room(struct raft_group *group, qr_index index, qr_term term,
 	return true;
 }
 
+/*
+ * Log Matching says that two entries of one index and term are preceded by the same entries. A
+ * message that denies it for what is matched is no correct peer's.
+ */
+static bool contradicts(const struct raft_group *group, const struct raft_message *message)
+{
+	qr_index index = raft_max(message->index, group->matched) + 1;
+	qr_term own = raft_term_at(group, message->index);
+
+	if (message->index <= group->matched && own != 0 && message->log_term != 0 &&
+	    own != message->log_term)
+		return true;
+	return index <= message->last &&
+	       message->entries[index - message->index - 1].term < raft_term_at(group, index - 1);
+}
+
 /* "Append any new entries not already in the log" (rule 4). False: stopped at a forgotten term. */
 static bool take_entries(struct raft_group *group, const struct raft_message *message,
 			 struct raft_effects *effects)
@@ -151,6 +167,10 @@ void raft_accept_append(struct raft_group *group, const struct raft_message *mes
 		return;
 	if (!contains(group, message->index, message->log_term)) {
 		refuse_and_hint(group, message, effects);
+		return;
+	}
+	if (contradicts(group, message)) {
+		group->ignored++;
 		return;
 	}
 	group->matched = raft_max(group->matched, message->index);

@@ -61,9 +61,10 @@ void raft_heartbeat_reply(struct raft_group *group, const struct raft_message *r
 		return;
 	}
 	raft_progress_heard(group, progress, reply->round);
-	if (reply->index < progress->match)
+	if (reply->index < progress->match) {
 		raft_replicate_remind(group, progress, effects);
-	else
+	} else {
 		raft_replicate_acknowledged(group, progress, reply->index, reply->index, effects);
+	}
 	raft_read_confirm(group, effects);
 }

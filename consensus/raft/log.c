@@ -81,10 +81,11 @@ void raft_log_durable(struct raft_group *group, const struct raft_position *posi
 		return;
 	group->durable = *position;
 	group->write_since_ns = group->now_ns;
-	if (group->role == RAFT_LEADER)
+	if (group->role == RAFT_LEADER) {
 		raft_commit_advance(group, effects);
-	else if (group->leader != 0 && raft_log_acknowledged(group).index > before)
+	} else if (group->leader != 0 && raft_log_acknowledged(group).index > before) {
 		raft_accept_acknowledge(group, effects);
+	}
 }
 
 /* The store owes a completion and has made no progress for an election timeout. */

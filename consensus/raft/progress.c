@@ -86,10 +86,12 @@ qr_index raft_progress_window_end(const struct raft_group *group,
 	while (low + 1 < high) {
 		qr_index middle = low + (high - low) / 2;
 
-		if (raft_sizes_between(group, progress->match, middle) <= parameters->window_blocks)
+		if (raft_sizes_between(group, progress->match, middle) <=
+		    parameters->window_blocks) {
 			low = middle;
-		else
+		} else {
 			high = middle;
+		}
 	}
 	if (low == progress->match)
 		return low + 1;

@@ -30,6 +30,7 @@ static void check_parameters(const struct raft_parameters *parameters)
 	QR_ASSERT(parameters->window_blocks >= 1);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): runs and their count are one argument in two */
 void raft_init(struct raft_group *group, const struct raft_parameters *parameters,
 	       const struct raft_recovered *recovered, const struct raft_term_run *runs,
 	       uint32_t run_count, qr_ns now_ns)

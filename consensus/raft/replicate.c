@@ -119,11 +119,12 @@ void raft_replicate_reply(struct raft_group *group, const struct raft_message *r
 		return;
 	}
 	raft_progress_heard(group, progress, reply->round);
-	if (!reply->reject)
+	if (!reply->reject) {
 		raft_replicate_acknowledged(group, progress, reply->index, reply->hint_index,
 					    effects);
-	else if (raft_progress_refused(group, progress, reply))
+	} else if (raft_progress_refused(group, progress, reply)) {
 		probe(group, progress, effects);
+	}
 	raft_read_confirm(group, effects);
 }
 

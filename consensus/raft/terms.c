@@ -36,10 +36,11 @@ static const struct raft_term_run *run_of(const struct raft_group *group, qr_ind
 	while (low + 1 < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (run_at(group, middle)->first <= index)
+		if (run_at(group, middle)->first <= index) {
 			low = middle;
-		else
+		} else {
 			high = middle;
+		}
 	}
 	return run_at(group, low);
 }
@@ -68,10 +69,11 @@ void raft_terms_append(struct raft_group *group, qr_index index, qr_term term)
 			return;
 		QR_ASSERT(term > newest->term && index > newest->first);
 	}
-	if (group->run_count == RAFT_TERM_RUNS_MAX)
+	if (group->run_count == RAFT_TERM_RUNS_MAX) {
 		group->run_head = slot_of(group, 1);
-	else
+	} else {
 		group->run_count++;
+	}
 	group->runs[slot_of(group, group->run_count - 1)] = (struct raft_term_run){
 		.first = index,
 		.term = term,

@@ -54,14 +54,15 @@ void raft_tick(struct raft_group *group, uint32_t random, struct raft_effects *e
 	QR_ASSERT(group->ticked_ns <= group->now_ns);
 	group->random = random;
 	group->ticked_ns = group->now_ns;
-	if (group->role == RAFT_LEADER)
+	if (group->role == RAFT_LEADER) {
 		tick_leader(group, paused, effects);
-	else if (group->now_ns < group->election_at_ns)
+	} else if (group->now_ns < group->election_at_ns) {
 		return;
-	else if (raft_vote_may_stand(group))
+	} else if (raft_vote_may_stand(group)) {
 		raft_vote_sound_out(group, effects);
-	else
+	} else {
 		raft_role_arm_election(group);
+	}
 }
 
 qr_ns raft_next_deadline(const struct raft_group *group)

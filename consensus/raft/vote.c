@@ -180,10 +180,11 @@ void raft_vote_reply(struct raft_group *group, const struct raft_message *reply,
 		return;
 	if (((group->votes_granted | group->votes_rejected) & from) != 0)
 		return;
-	if (reply->reject)
+	if (reply->reject) {
 		group->votes_rejected |= from;
-	else
+	} else {
 		group->votes_granted |= from;
+	}
 	tally(group, effects);
 }
 

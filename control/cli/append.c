@@ -149,8 +149,8 @@ static void complain_of_line(struct append *append)
 {
 	append->failed = true;
 	append->stopping = true;
-	ctl_complain("line %llu is larger than a record can be (%zu bytes): split it, or raise "
-		     "'[storage] record_max'; nothing from it on was sent",
+	ctl_complain("line %llu is larger than a record can be (at most %zu bytes): split it, or "
+		     "raise '[storage] record_max'; nothing from it on was sent",
 		     (unsigned long long)append->lines.count + (append->has_held ? 0 : 1),
 		     ctl_channel_record_max(append->channel));
 }

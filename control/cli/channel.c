@@ -1,348 +1,46 @@
 /*
- * Appending to and reading from one partition: the client's state machine on a UDP socket. Owns the
- * socket, the machine and its memory, which is reserved at once and touched as it is used.
+ * Appending to and reading from one partition, over libquorate. Owns the client and what is open
+ * from it.
  *
- * Invariant: `appended` counts what the producer took and `answered` what it gave back, so what is
- * pending is their difference, whatever the producer holds.
+ * Invariant: what is pending never exceeds the window that was asked for; the library's own window
+ * holds besides.
  */
 #include "control/cli/channel.h"
 #include "control/cli/clock.h"
-#include "control/cli/cluster.h"
 #include "control/cli/heap.h"
-#include "control/cli/query.h"
 #include "control/cli/suggest.h"
+#include "control/cli/units.h"
 
-#include "consensus/base/arena.h"
 #include "consensus/base/assert.h"
-#include "dataplane/client/machine.h"
+#include "dataplane/client/quorate.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#define MEMORY_BYTES (512ull << 20)  /* reserved, not touched */
-#define APPEND_MAX_BYTES (16u << 20) /* a record to append, where no configuration tells */
-#define READ_MAX_BYTES (64u << 20)   /* a record to read: what a configuration allows at most */
+#define RECORD_MAX_BYTES (1u << 20) /* where no configuration tells */
+#define READ_MAX_BYTES (64u << 20)  /* what a configuration allows at most */
 #define BUFFER_BYTES (4u << 20)
-#define BURST 32
-#define DATAGRAM_ROOM 2048
+#define LOOPBACK_DATAGRAM_BYTES 16384
 
 struct ctl_channel {
 	struct ctl_channel_events events;
-	struct ctl_cluster *cluster;
-	struct wire_partition partition;
-	qr_ns timeout;
+	const struct ctl_target *target;
+	const char *log;
+	uint32_t partition;
 	uint32_t record_max_bytes;
-
-	int socket;
-	void *memory;
-	struct qr_arena arena;
-	struct dp_client *client;
-	struct dp_producer *producer;
-	struct dp_consumer *consumer;
+	struct quorate_client *client;
+	struct quorate_producer *producer;
+	struct quorate_reader *reader;
 	qr_offset until;
 	uint64_t window;
-	uint64_t appended;
-	uint64_t answered;
+	uint64_t events_seen; /* calls of the library */
 	enum qr_error error;
-
-	uint8_t buffers[BURST][DATAGRAM_ROOM];
 };
 
-/* ---- which partition ---- */
+_Static_assert((int)QUORATE_OK == (int)QR_OK && (int)QUORATE_POISONED == (int)QR_POISONED,
+	       "the library's errors are those of the project");
 
-static enum ctl_exit complain_of_log(const struct ctl_cluster *cluster, const char *log)
-{
-	const char **names = ctl_heap_take(cluster->partition_count, sizeof(*names));
-	const char *near;
-
-	for (uint32_t i = 0; i < cluster->partition_count; i++)
-		names[i] = cluster->partitions[i].name;
-	near = ctl_suggest(log, names, cluster->partition_count);
-	if (near != NULL) {
-		ctl_complain("no log '%s' in cluster '%s': did you mean '%s'?", log, cluster->name,
-			     near);
-	} else {
-		ctl_complain(
-			"no log '%s' in cluster '%s': 'quorate log list' names those there are",
-			log, cluster->name);
-	}
-	free(names);
-	return CTL_EXIT_FAILED;
-}
-
-static enum ctl_exit find_partition(struct ctl_channel *channel,
-				    const struct ctl_channel_name *name)
-{
-	const struct ctl_cluster *cluster = channel->cluster;
-	const struct wire_partition *found = NULL;
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < cluster->partition_count; i++) {
-		const struct wire_partition *partition = &cluster->partitions[i];
-
-		if (strcmp(partition->name, name->log) != 0)
-			continue;
-		count++;
-		if (name->partition == CTL_PARTITION_UNSET ||
-		    name->partition == partition->partition)
-			found = partition;
-	}
-	if (count == 0)
-		return complain_of_log(cluster, name->log);
-	if (count > 1 && name->partition == CTL_PARTITION_UNSET) {
-		ctl_complain("log '%s' has %u partitions: give --partition 0 to %u", name->log,
-			     count, count - 1);
-		return CTL_EXIT_USAGE;
-	}
-	if (found == NULL) {
-		ctl_complain("log '%s' has no partition %llu: give --partition 0 to %u", name->log,
-			     (unsigned long long)name->partition, count - 1);
-		return CTL_EXIT_FAILED;
-	}
-	channel->partition = *found;
-	return CTL_EXIT_OK;
-}
-
-/* ---- the machine and its socket ---- */
-
-static enum ctl_exit start(struct ctl_channel *channel)
-{
-	struct dp_client_config config = dp_client_config_default();
-	int room = 8 << 20;
-
-	channel->socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	channel->memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (channel->socket < 0 || channel->memory == MAP_FAILED ||
-	    getrandom(&config.incarnation, sizeof(config.incarnation), 0) < 0 ||
-	    getrandom(&config.random_seed, sizeof(config.random_seed), 0) < 0) {
-		ctl_complain("cannot start a client: %s", strerrordesc_np(errno));
-		return CTL_EXIT_FAILED;
-	}
-	/* best effort: what the kernel drops for lack of room is sent again */
-	(void)setsockopt(channel->socket, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-	QR_ASSERT(config.datagram_max <= DATAGRAM_ROOM);
-	config.cluster = wire_cluster_id(channel->cluster->name);
-	qr_arena_init(&channel->arena, channel->memory, MEMORY_BYTES);
-	channel->client = dp_client_create(&channel->arena, &config, ctl_clock_now());
-	for (uint32_t i = 0; i < channel->cluster->member_count; i++) {
-		const struct wire_endpoint *endpoint = &channel->cluster->members[i].endpoint;
-
-		if (endpoint->node != 0 && endpoint->node <= QR_NODE_MAX && endpoint->cores != 0)
-			dp_client_set_node(channel->client, endpoint);
-	}
-	return CTL_EXIT_OK;
-}
-
-enum ctl_exit ctl_channel_open(const struct ctl_target *target, const struct ctl_channel_name *name,
-			       qr_ns timeout, const struct ctl_channel_events *events,
-			       struct ctl_channel **ret_channel)
-{
-	struct ctl_channel *channel = ctl_heap_take(1, sizeof(*channel));
-	enum ctl_exit result;
-
-	channel->socket = -1;
-	channel->memory = MAP_FAILED;
-	channel->events = *events;
-	channel->timeout = timeout;
-	channel->record_max_bytes =
-		target->config != NULL ? target->config->record_max_bytes : APPEND_MAX_BYTES;
-	channel->cluster = ctl_cluster_create();
-	result = ctl_cluster_discover(channel->cluster, target, timeout);
-	if (result == CTL_EXIT_OK)
-		result = find_partition(channel, name);
-	if (result == CTL_EXIT_OK)
-		result = start(channel);
-	if (result == CTL_EXIT_OK) {
-		*ret_channel = channel;
-	} else {
-		ctl_channel_close(channel);
-	}
-	return result;
-}
-
-void ctl_channel_close(struct ctl_channel *channel)
-{
-	if (channel == NULL)
-		return;
-	if (channel->socket >= 0)
-		(void)close(channel->socket);
-	if (channel->memory != MAP_FAILED)
-		(void)munmap(channel->memory, MEMORY_BYTES);
-	ctl_cluster_destroy(channel->cluster);
-	free(channel);
-}
-
-size_t ctl_channel_record_max(const struct ctl_channel *channel)
-{
-	return channel->record_max_bytes;
-}
-
-/* ---- the tail ---- */
-
-struct tail {
-	struct dp_answer answer; /* of the last one; `description` and the rest are not used */
-	bool answered;
-};
-
-static void on_tail(void *context, const struct dp_answer *answer)
-{
-	struct tail *tail = context;
-
-	tail->answer = *answer;
-	tail->answered = true;
-}
-
-enum ctl_exit ctl_channel_tail(struct ctl_channel *channel, qr_offset *ret_start,
-			       qr_offset *ret_end)
-{
-	struct tail *tail = ctl_heap_take(1, sizeof(*tail));
-	struct dp_question question = {
-		.group = channel->partition.group,
-		.replicas = channel->partition.replicas,
-		.node = channel->partition.leader,
-		.timeout_ns = channel->timeout,
-		.on_answer = on_tail,
-		.context = tail,
-	};
-	enum qr_error error = dp_client_ask_tail(channel->client, &question);
-
-	while (error == QR_OK && !tail->answered)
-		ctl_channel_turn(channel, NULL, ctl_clock_now() + channel->timeout);
-	if (error == QR_OK)
-		error = tail->answer.error;
-	if (error == QR_OK)
-		error = tail->answer.tail.status;
-	if (error == QR_OK) {
-		*ret_start = tail->answer.tail.start;
-		*ret_end = tail->answer.tail.end;
-	} else {
-		ctl_channel_complain(channel, error);
-	}
-	free(tail);
-	return error == QR_OK ? CTL_EXIT_OK : CTL_EXIT_FAILED;
-}
-
-/* ---- appending ---- */
-
-static void on_done(void *context, uint64_t sequence, uint32_t count, qr_offset offset,
-		    enum qr_error error)
-{
-	struct ctl_channel *channel = context;
-
-	(void)sequence;
-	channel->answered += count;
-	QR_ASSERT(channel->answered <= channel->appended);
-	if (error != QR_OK)
-		channel->error = error;
-	channel->events.on_done(channel->events.context, count, offset, error);
-}
-
-enum ctl_exit ctl_channel_produce(struct ctl_channel *channel, uint64_t window)
-{
-	struct dp_producer_config config = dp_producer_config_default();
-
-	QR_ASSERT(channel->events.on_done != NULL);
-	config.group = channel->partition.group;
-	config.replicas = channel->partition.replicas;
-	config.leader = channel->partition.leader;
-	config.record_max_bytes = channel->record_max_bytes;
-	config.buffer_bytes = 2 * channel->record_max_bytes + BUFFER_BYTES;
-	config.timeout_ns = channel->timeout;
-	config.on_done = on_done;
-	config.context = channel;
-	channel->window = window != 0 ? window : UINT64_MAX;
-	channel->producer = dp_producer_create(&channel->arena, channel->client, &config);
-	QR_ASSERT(channel->producer != NULL);
-	return CTL_EXIT_OK;
-}
-
-enum qr_error ctl_channel_append(struct ctl_channel *channel, struct qr_span record)
-{
-	uint64_t sequence;
-	enum qr_error error;
-
-	if (ctl_channel_pending(channel) >= channel->window)
-		return QR_AGAIN;
-	if (record.size_bytes > channel->record_max_bytes)
-		return QR_TOO_LARGE;
-	error = dp_producer_append(channel->producer, record.data, (uint32_t)record.size_bytes,
-				   &sequence);
-	if (error == QR_OK)
-		channel->appended++;
-	return error;
-}
-
-uint64_t ctl_channel_pending(const struct ctl_channel *channel)
-{
-	return channel->appended - channel->answered;
-}
-
-/* ---- reading ---- */
-
-static void on_batch(void *context, const struct dp_batch *batch)
-{
-	struct ctl_channel *channel = context;
-	struct qr_reader reader = qr_reader_over(batch->body.data, batch->body.size_bytes);
-
-	if (batch->kind != WIRE_CHUNK_RECORDS) {
-		channel->error = QR_UNSUPPORTED;
-		return;
-	}
-	for (uint32_t i = 0; i < batch->count && batch->offset + i < channel->until; i++) {
-		uint32_t size_bytes = qr_read_u32(&reader);
-		const uint8_t *data = qr_read_bytes(&reader, size_bytes);
-
-		if (data == NULL) {
-			channel->error = QR_CORRUPT;
-			return;
-		}
-		channel->events.on_record(channel->events.context, batch->offset + i,
-					  (struct qr_span){.data = data, .size_bytes = size_bytes});
-	}
-}
-
-enum ctl_exit ctl_channel_consume(struct ctl_channel *channel, qr_offset from, qr_offset until)
-{
-	struct dp_consumer_config config = dp_consumer_config_default();
-
-	QR_ASSERT(channel->events.on_record != NULL);
-	config.group = channel->partition.group;
-	config.replicas = channel->partition.replicas;
-	config.prefer = channel->partition.leader;
-	config.from = from;
-	config.until = until;
-	config.follow = true; /* up to `until`: a replica that is behind will have it, too */
-	config.record_max_bytes = READ_MAX_BYTES;
-	config.timeout_ns = channel->timeout;
-	config.on_batch = on_batch;
-	config.context = channel;
-	channel->until = until;
-	channel->consumer = dp_consumer_create(&channel->arena, channel->client, &config);
-	QR_ASSERT(channel->consumer != NULL);
-	return CTL_EXIT_OK;
-}
-
-bool ctl_channel_is_done(const struct ctl_channel *channel)
-{
-	return dp_consumer_is_done(channel->consumer) ||
-	       dp_consumer_next(channel->consumer) >= channel->until;
-}
-
-enum qr_error ctl_channel_error(const struct ctl_channel *channel)
-{
-	if (channel->error != QR_OK)
-		return channel->error;
-	if (channel->producer != NULL)
-		return dp_producer_error(channel->producer);
-	return channel->consumer != NULL ? dp_consumer_error(channel->consumer) : QR_OK;
-}
+/* ---- telling ---- */
 
 static const char *advice(enum qr_error error)
 {
@@ -353,7 +51,7 @@ static const char *advice(enum qr_error error)
 	if (error == QR_NO_SPACE)
 		return "free space on the nodes' devices";
 	if (error == QR_UNSUPPORTED)
-		return "it holds batches of another producer's format";
+		return "it holds batches in another producer's format";
 	if (error == QR_UNKNOWN_GROUP)
 		return "the configuration here and that of the nodes differ: compare their logs";
 	if (error == QR_TOO_LARGE)
@@ -363,79 +61,321 @@ static const char *advice(enum qr_error error)
 
 void ctl_channel_complain(const struct ctl_channel *channel, enum qr_error error)
 {
-	ctl_complain("log '%s', partition %u: %s; %s", channel->partition.name,
-		     channel->partition.partition, qr_error_text(error), advice(error));
+	ctl_complain("log '%s', partition %u: %s; %s", channel->log, channel->partition,
+		     qr_error_text(error), advice(error));
+}
+
+static enum ctl_exit complain_of_log(const struct ctl_channel *channel,
+				     const struct quorate_description *description)
+{
+	const char **names = ctl_heap_take(description->partition_count, sizeof(*names));
+	const char *near;
+
+	for (size_t i = 0; i < description->partition_count; i++)
+		names[i] = description->partitions[i].log;
+	near = ctl_suggest(channel->log, names, description->partition_count);
+	if (near != NULL)
+		ctl_complain("no log '%s' in cluster '%s': did you mean '%s'?", channel->log,
+			     channel->target->cluster, near);
+	else
+		ctl_complain(
+			"no log '%s' in cluster '%s': 'quorate log list' names those there are",
+			channel->log, channel->target->cluster);
+	free(names);
+	return CTL_EXIT_FAILED;
+}
+
+/* ---- opening ---- */
+
+static char *endpoints_of(const struct ctl_target *target)
+{
+	char *list = ctl_heap_print("%s", "");
+
+	for (uint32_t i = 0; i < target->node_count; i++) {
+		struct ctl_text address =
+			ctl_units_address(target->nodes[i].ipv4, target->nodes[i].port);
+		char *more = ctl_heap_print("%s%s%s", list, i > 0 ? "," : "", address.text);
+
+		free(list);
+		list = more;
+	}
+	return list;
+}
+
+static bool is_loopback(const struct ctl_target *target)
+{
+	for (uint32_t i = 0; i < target->node_count; i++) {
+		if (target->nodes[i].ipv4 >> 24 != 127)
+			return false;
+	}
+	return true;
+}
+
+static enum ctl_exit connect_to(struct ctl_channel *channel, qr_ns timeout)
+{
+	char *endpoints = endpoints_of(channel->target);
+	struct quorate_options options = {
+		.endpoints = endpoints,
+		.cluster = channel->target->cluster,
+		.datagram_bytes = is_loopback(channel->target) ? LOOPBACK_DATAGRAM_BYTES : 0,
+		.timeout_ms = (uint32_t)(timeout / 1000000u),
+	};
+	enum qr_error error = (enum qr_error)quorate_connect(&options, &channel->client);
+
+	if (error == QR_TIMED_OUT || error == QR_NO_QUORUM)
+		ctl_complain(
+			"no node of cluster '%s' answers at %s: check that quorated runs there, "
+			"and the cluster's name",
+			channel->target->cluster, endpoints);
+	else if (error != QR_OK)
+		ctl_complain("cannot start a client for %s: %s", endpoints, qr_error_text(error));
+	free(endpoints);
+	return error == QR_OK ? CTL_EXIT_OK : CTL_EXIT_FAILED;
+}
+
+static enum ctl_exit find_partition(struct ctl_channel *channel, uint64_t wanted)
+{
+	struct quorate_description description;
+	enum qr_error error = (enum qr_error)quorate_describe(channel->client, &description);
+	bool found = false;
+	uint32_t count = 0;
+
+	if (error != QR_OK) {
+		ctl_complain("cluster '%s' does not say which logs it has: %s; %s",
+			     channel->target->cluster, qr_error_text(error), advice(error));
+		return CTL_EXIT_FAILED;
+	}
+	for (size_t i = 0; i < description.partition_count; i++) {
+		if (strcmp(description.partitions[i].log, channel->log) != 0)
+			continue;
+		count++;
+		found |= wanted == description.partitions[i].partition;
+	}
+	if (count == 0)
+		return complain_of_log(channel, &description);
+	if (count > 1 && wanted == CTL_PARTITION_UNSET) {
+		ctl_complain("log '%s' has %u partitions: give --partition 0 to %u", channel->log,
+			     count, count - 1);
+		return CTL_EXIT_USAGE;
+	}
+	if (!found && wanted != CTL_PARTITION_UNSET) {
+		ctl_complain("log '%s' has no partition %llu: give --partition 0 to %u",
+			     channel->log, (unsigned long long)wanted, count - 1);
+		return CTL_EXIT_FAILED;
+	}
+	channel->partition = wanted == CTL_PARTITION_UNSET ? 0 : (uint32_t)wanted;
+	return CTL_EXIT_OK;
+}
+
+enum ctl_exit ctl_channel_open(const struct ctl_target *target, const struct ctl_channel_name *name,
+			       qr_ns timeout, const struct ctl_channel_events *events,
+			       struct ctl_channel **ret_channel)
+{
+	struct ctl_channel *channel = ctl_heap_take(1, sizeof(*channel));
+	enum ctl_exit result;
+
+	channel->events = *events;
+	channel->target = target;
+	channel->log = name->log;
+	channel->record_max_bytes =
+		target->config != NULL ? target->config->record_max_bytes : RECORD_MAX_BYTES;
+	result = connect_to(channel, timeout);
+	if (result == CTL_EXIT_OK)
+		result = find_partition(channel, name->partition);
+	if (result == CTL_EXIT_OK)
+		*ret_channel = channel;
+	else
+		ctl_channel_close(channel);
+	return result;
+}
+
+void ctl_channel_close(struct ctl_channel *channel)
+{
+	if (channel == NULL)
+		return;
+	quorate_close(channel->client);
+	free(channel);
+}
+
+size_t ctl_channel_record_max(const struct ctl_channel *channel)
+{
+	return channel->record_max_bytes;
+}
+
+enum ctl_exit ctl_channel_tail(struct ctl_channel *channel, qr_offset *ret_start,
+			       qr_offset *ret_end)
+{
+	enum qr_error error = (enum qr_error)quorate_tail(channel->client, channel->log,
+							  channel->partition, ret_start, ret_end);
+
+	if (error == QR_OK)
+		return CTL_EXIT_OK;
+	ctl_channel_complain(channel, error);
+	return CTL_EXIT_FAILED;
+}
+
+/* ---- appending ---- */
+
+static void on_done(void *user, uint64_t sequence, uint32_t count, uint64_t offset, int error)
+{
+	struct ctl_channel *channel = user;
+
+	(void)sequence;
+	channel->events_seen++;
+	if (error != QUORATE_OK)
+		channel->error = (enum qr_error)error;
+	channel->events.on_done(channel->events.context, count, offset, (enum qr_error)error);
+}
+
+enum ctl_exit ctl_channel_produce(struct ctl_channel *channel, uint64_t window)
+{
+	struct quorate_producer_options options = {
+		.on_done = on_done,
+		.user = channel,
+		.buffer_bytes = 2 * channel->record_max_bytes + BUFFER_BYTES,
+		.record_max_bytes = channel->record_max_bytes,
+	};
+	enum qr_error error;
+
+	QR_ASSERT(channel->events.on_done != NULL);
+	channel->window = window != 0 ? window : UINT64_MAX;
+	error = (enum qr_error)quorate_producer_open(
+		channel->client, channel->log, channel->partition, &options, &channel->producer);
+	if (error == QR_OK)
+		return CTL_EXIT_OK;
+	ctl_channel_complain(channel, error);
+	return CTL_EXIT_FAILED;
+}
+
+enum qr_error ctl_channel_append(struct ctl_channel *channel, struct qr_span record)
+{
+	enum qr_error error;
+
+	if (ctl_channel_pending(channel) >= channel->window)
+		return QR_AGAIN;
+	error = (enum qr_error)quorate_append(channel->producer, record.data, record.size_bytes,
+					      NULL);
+	if (error != QR_OK && error != QR_AGAIN && error != QR_TOO_LARGE)
+		channel->error = error;
+	return error;
+}
+
+uint64_t ctl_channel_pending(const struct ctl_channel *channel)
+{
+	return quorate_pending(channel->producer);
+}
+
+/* ---- reading ---- */
+
+static void on_batch(void *user, const struct quorate_batch *batch)
+{
+	struct ctl_channel *channel = user;
+	struct qr_span record;
+	const void *data;
+	size_t cursor = 0;
+	uint64_t offset = batch->offset;
+
+	channel->events_seen++;
+	if (batch->opaque) {
+		channel->error = QR_UNSUPPORTED;
+		return;
+	}
+	while (offset < channel->until &&
+	       quorate_batch_next(batch, &cursor, &data, &record.size_bytes)) {
+		record.data = data;
+		channel->events.on_record(channel->events.context, offset++, record);
+	}
+}
+
+static enum qr_error open_reader(struct ctl_channel *channel, qr_offset from)
+{
+	struct quorate_reader_options options = {
+		.from = from,
+		.until = channel->until,
+		.follow = channel->until == UINT64_MAX,
+		.record_max_bytes = channel->record_max_bytes,
+		.on_batch = on_batch,
+		.user = channel,
+	};
+
+	return (enum qr_error)quorate_reader_open(channel->client, channel->log, channel->partition,
+						  &options, &channel->reader);
+}
+
+enum ctl_exit ctl_channel_consume(struct ctl_channel *channel, qr_offset from, qr_offset until)
+{
+	enum qr_error error;
+
+	QR_ASSERT(channel->events.on_record != NULL && from < until);
+	channel->until = until;
+	error = open_reader(channel, from);
+	if (error == QR_OK)
+		return CTL_EXIT_OK;
+	ctl_channel_complain(channel, error);
+	return CTL_EXIT_FAILED;
+}
+
+/* A record larger than was reckoned with: go on from there with room for the largest there can be.
+ */
+static void mend_reader(struct ctl_channel *channel)
+{
+	qr_offset next;
+	int error;
+
+	if (channel->reader == NULL || !quorate_reader_done(channel->reader, &error) ||
+	    error != QUORATE_TOO_LARGE || channel->record_max_bytes == READ_MAX_BYTES)
+		return;
+	next = quorate_reader_next(channel->reader);
+	quorate_reader_close(channel->reader);
+	channel->reader = NULL;
+	channel->record_max_bytes = READ_MAX_BYTES;
+	channel->error = open_reader(channel, next);
+}
+
+bool ctl_channel_is_done(const struct ctl_channel *channel)
+{
+	if (channel->reader == NULL)
+		return true; /* with an error */
+	return quorate_reader_done(channel->reader, NULL) ||
+	       quorate_reader_next(channel->reader) >= channel->until;
+}
+
+enum qr_error ctl_channel_error(const struct ctl_channel *channel)
+{
+	int error = QUORATE_OK;
+
+	if (channel->error == QR_OK && channel->reader != NULL &&
+	    quorate_reader_done(channel->reader, &error))
+		return (enum qr_error)error;
+	return channel->error;
 }
 
 /* ---- turns ---- */
 
-static void send_all(struct ctl_channel *channel, qr_ns now)
-{
-	struct dp_client_tx tx[BURST];
-	unsigned count;
-
-	do {
-		for (unsigned i = 0; i < BURST; i++) {
-			tx[i] = (struct dp_client_tx){.data = channel->buffers[i],
-						      .capacity_bytes = DATAGRAM_ROOM};
-		}
-		count = dp_client_poll(channel->client, now, tx, BURST);
-		for (unsigned i = 0; i < count; i++) {
-			const struct wire_endpoint *node =
-				dp_client_node(channel->client, tx[i].node);
-			struct sockaddr_in address = {
-				.sin_family = AF_INET,
-				.sin_port = htons((uint16_t)(node->port + tx[i].core)),
-				.sin_addr.s_addr = htonl(node->ipv4),
-			};
-
-			/* what does not leave is sent again by the machine's timers */
-			(void)sendto(channel->socket, tx[i].data, tx[i].size_bytes, 0,
-				     (struct sockaddr *)&address, sizeof(address));
-		}
-	} while (count == BURST);
-}
-
-static void receive_all(struct ctl_channel *channel, qr_ns now)
-{
-	struct mmsghdr messages[BURST];
-	struct iovec vectors[BURST];
-	int count;
-
-	do {
-		memset(messages, 0, sizeof(messages));
-		for (unsigned i = 0; i < BURST; i++) {
-			vectors[i] = (struct iovec){.iov_base = channel->buffers[i],
-						    .iov_len = DATAGRAM_ROOM};
-			messages[i].msg_hdr.msg_iov = &vectors[i];
-			messages[i].msg_hdr.msg_iovlen = 1;
-		}
-		count = recvmmsg(channel->socket, messages, BURST, MSG_DONTWAIT, NULL);
-		for (int i = 0; i < count; i++) {
-			dp_client_receive(channel->client,
-					  (struct qr_span){.data = channel->buffers[i],
-							   .size_bytes = messages[i].msg_len},
-					  now);
-		}
-	} while (count == BURST);
-}
-
 void ctl_channel_turn(struct ctl_channel *channel, struct pollfd *more, qr_ns until)
 {
-	struct pollfd fds[2] = {{.fd = channel->socket, .events = POLLIN}, {.fd = -1}};
-	qr_ns now = ctl_clock_now();
-	qr_ns deadline;
+	struct pollfd fds[2] = {
+		{.fd = quorate_fd(channel->client), .events = POLLIN},
+		{.fd = -1},
+	};
+	uint64_t seen = channel->events_seen;
+	int error = quorate_poll(channel->client, 0);
+	int patience_ms = ctl_clock_poll_ms(ctl_clock_now(), until);
+	int timer_ms = quorate_next_timeout(channel->client);
 
-	send_all(channel, now);
-	if (channel->producer != NULL && ctl_channel_error(channel) != QR_OK)
-		return;
-	deadline = dp_client_next_deadline(channel->client);
+	if (timer_ms >= 0 && timer_ms < patience_ms)
+		patience_ms = timer_ms;
+	if (channel->events_seen != seen || error != QUORATE_OK || channel->error != QR_OK)
+		patience_ms = 0; /* there is something to do at once */
 	if (more != NULL)
 		fds[1] = *more;
-	if (poll(fds, 2, ctl_clock_poll_ms(now, deadline < until ? deadline : until)) < 0)
+	if (poll(fds, 2, patience_ms) <= 0)
 		fds[0].revents = fds[1].revents = 0;
+	else if (error == QUORATE_OK)
+		error = quorate_poll(channel->client, 0);
 	if (more != NULL)
 		more->revents = fds[1].revents;
-	if ((fds[0].revents & POLLIN) != 0)
-		receive_all(channel, ctl_clock_now());
+	if (error != QUORATE_OK)
+		channel->error = (enum qr_error)error;
+	mend_reader(channel);
 }

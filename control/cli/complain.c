@@ -1,5 +1,6 @@
 /*
- * Messages for a person. Owns nothing; stderr is unbuffered, so a message that was given is out.
+ * Messages for a person. Owns nothing; stderr is buffered by line, so a message that was given is
+ * out.
  */
 #include "control/cli/complain.h"
 #include "control/cli/terminal.h"

@@ -144,7 +144,7 @@ void ctl_health_warnings(const struct ctl_cluster *cluster, struct ctl_findings 
 		if (member->cores[0].answered && !member->cores[0].status.direct_io) {
 			find(ret_findings,
 			     "DIRECT I/O OFF: node %u writes through the page cache "
-			     "(direct-io = off); latency is not that of the device",
+			     "(direct_io = off); latency is not that of the device",
 			     member->endpoint.node);
 		}
 	}

@@ -110,10 +110,13 @@ int main(int argc, char **argv)
 
 	/* without argp's remark on mandatory arguments, unless somebody wants it otherwise */
 	(void)setenv("ARGP_HELP_FMT", "no-dup-args-note", 0); // NOLINT(concurrency-mt-unsafe)
+	(void)setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* a message is one write, and not torn */
 	argp_program_version_hook = print_version;
 	argp_err_exit_status = CTL_EXIT_USAGE;
 	argv[0] = program;
-	if (!ctl_options_parse(&argp, argc, argv, &line) || line.command_at == 0)
+	/* in order: options behind the name are the command's.
+	 * NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &line) != 0 || line.command_at == 0)
 		return CTL_EXIT_USAGE;
 
 	options.words = argv + 1;

@@ -95,7 +95,9 @@ void ctl_progress_update(struct ctl_progress *progress, uint64_t records, uint64
 
 void ctl_progress_fini(struct ctl_progress *progress)
 {
-	if (progress->stream != NULL)
+	if (progress->stream != NULL) {
 		fputs("\r\033[K", progress->stream);
+		(void)fflush(progress->stream);
+	}
 	progress->stream = NULL;
 }

@@ -94,10 +94,11 @@ static void set_link(struct dp_process *process, qr_nodes hosted, const struct w
 	}
 	links = dp_process_links(process, node);
 	links = down ? links | qr_nodes_of(peer) : links & ~qr_nodes_of(peer);
-	if (dp_process_set_links(process, node, links) == QR_OK)
+	if (dp_process_set_links(process, node, links) == QR_OK) {
 		say(answer, "ok\n");
-	else
+	} else {
 		say(answer, "error: node %u is not hosted here\n", node);
+	}
 }
 
 static void list_ports(struct dp_process *process, qr_nodes hosted, char *answer)
@@ -123,16 +124,17 @@ void dp_command_run(struct dp_process *process, qr_nodes hosted, const char *com
 	struct words words;
 
 	answer[0] = '\0';
-	if (!split(command, &words) || words.count == 0)
+	if (!split(command, &words) || words.count == 0) {
 		say(answer, "error: not a command: links, link down|up NODE PEER, ports\n");
-	else if (words.count == 1 && strcmp(words.list[0], "links") == 0)
+	} else if (words.count == 1 && strcmp(words.list[0], "links") == 0) {
 		list_links(process, hosted, answer);
-	else if (words.count == 1 && strcmp(words.list[0], "ports") == 0)
+	} else if (words.count == 1 && strcmp(words.list[0], "ports") == 0) {
 		list_ports(process, hosted, answer);
-	else if (words.count == 4 && strcmp(words.list[0], "link") == 0 &&
-		 (strcmp(words.list[1], "down") == 0 || strcmp(words.list[1], "up") == 0))
+	} else if (words.count == 4 && strcmp(words.list[0], "link") == 0 &&
+		   (strcmp(words.list[1], "down") == 0 || strcmp(words.list[1], "up") == 0)) {
 		set_link(process, hosted, &words, answer);
-	else
+	} else {
 		say(answer, "error: unknown command '%s': links, link down|up NODE PEER, ports\n",
 		    words.list[0]);
+	}
 }

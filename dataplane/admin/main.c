@@ -79,7 +79,7 @@ static bool take_signals(struct daemon *daemon)
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
 		return false;
 	daemon->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return daemon->signals >= 0;
@@ -150,10 +150,11 @@ static enum dp_exit stop(struct daemon *daemon)
 			until = 0;
 		if (dp_clock_now() < until)
 			continue;
-		if (dp_process_join(daemon->process, 0) != QR_OK)
+		if (dp_process_join(daemon->process, 0) != QR_OK) {
 			return complain("did not stop in time: what was not acknowledged may be "
 					"lost, nothing else",
 					QR_TIMED_OUT);
+		}
 	}
 	(void)printf("quorated: stopped\n");
 	return DP_EXIT_OK;

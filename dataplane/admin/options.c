@@ -24,6 +24,8 @@ static const struct argp_option descriptions[] = {
 	{0},
 };
 
+/* NOLINTBEGIN(concurrency-mt-unsafe): argp_error exits; there is one thread yet */
+
 static void add_setting(struct argp_state *state, const char *key, size_t key_bytes,
 			const char *value)
 {
@@ -72,10 +74,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_SET:
 		equals = strchr(argument, '=');
-		if (equals == NULL)
+		if (equals == NULL) {
 			argp_error(state, "--set %s has no '=': as storage.segment=32M", argument);
-		else
+		} else {
 			add_setting(state, argument, (size_t)(equals - argument), equals + 1);
+		}
 		return 0;
 	case OPTION_DATA:
 		options->data = argument;
@@ -108,8 +111,10 @@ void dp_options_parse(int argc, char **argv, struct dp_options *ret_options)
 	memset(ret_options, 0, sizeof(*ret_options));
 	argp_err_exit_status = DP_EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, 0, NULL, ret_options) != 0)
-		exit(DP_EXIT_USAGE); /* NOLINT(concurrency-mt-unsafe): there is one thread yet */
+		exit(DP_EXIT_USAGE);
 }
+
+/* NOLINTEND(concurrency-mt-unsafe) */
 
 /* ---- the configuration ---- */
 
@@ -120,9 +125,10 @@ static enum qr_error apply_flags(const struct dp_options *options, struct dp_con
 	qr_nodes nodes = options->nodes;
 	enum qr_error error = QR_OK;
 
-	for (uint32_t i = 0; i < options->setting_count && error == QR_OK; i++)
+	for (uint32_t i = 0; i < options->setting_count && error == QR_OK; i++) {
 		error = dp_config_set(config, options->settings[i].key, options->settings[i].value,
 				      problem);
+	}
 	if (error != QR_OK || options->data == NULL)
 		return error;
 	(void)snprintf(key, sizeof(key), "node.%u.data", qr_nodes_take(&nodes));

@@ -8,6 +8,7 @@
 #include "dataplane/bench/embedded.h"
 
 #include "consensus/base/assert.h"
+#include "dataplane/bench/run.h"
 #include "dataplane/lcore/observe.h"
 
 #include <inttypes.h>
@@ -129,6 +130,10 @@ enum qr_error dp_bench_embedded_start(struct dp_bench_embedded *embedded,
 	}
 	embedded->started = true;
 	while (!is_ready(embedded)) {
+		if (dp_bench_run_is_interrupted()) {
+			(void)snprintf(ret_problem->text, sizeof(ret_problem->text), "interrupted");
+			return QR_AGAIN;
+		}
 		if (dp_clock_now() > deadline) {
 			(void)snprintf(ret_problem->text, sizeof(ret_problem->text),
 				       "the disk could not prepare %u segments of %" PRIu64

@@ -42,7 +42,8 @@ QR_MUST_USE enum qr_error dp_bench_embedded_create(struct dp_bench_embedded *emb
 						   const struct dp_bench_place *place,
 						   uint32_t clients,
 						   struct dp_bench_problem *ret_problem);
-/** Poll, and wait until all segments are written in advance. Errors: QR_TIMED_OUT and others. */
+/** Poll, and wait until all segments are written in advance. Errors: QR_TIMED_OUT, QR_AGAIN
+ * (interrupted) and others. */
 QR_MUST_USE enum qr_error dp_bench_embedded_start(struct dp_bench_embedded *embedded,
 						  struct dp_bench_problem *ret_problem);
 

@@ -119,3 +119,36 @@ bool dp_bench_find_tails(struct dp_bench_load *load)
 	}
 	return all;
 }
+
+static void on_status(void *context, const struct dp_answer *answer)
+{
+	struct dp_bench_load *load = context;
+
+	load->status_known = true;
+	if (answer->error != QR_OK)
+		return; /* the report does without: the records are what counts */
+	load->cores = answer->status.cores;
+	for (unsigned i = 0; i < WIRE_STAGES; i++) {
+		load->stages[i] = (struct dp_bench_stage){
+			(double)answer->status.stages[i].p50_ns / 1e3,
+			(double)answer->status.stages[i].p99_ns / 1e3,
+		};
+	}
+}
+
+bool dp_bench_find_stages(struct dp_bench_load *load)
+{
+	const struct dp_bench_group *group = &load->groups[0];
+	const struct wire_endpoint *node = dp_client_node(load->client, group->leader);
+	const struct dp_question question = {
+		.node = group->leader,
+		.core = (uint8_t)(node->cores != 0 ? group->group % node->cores : 0),
+		.timeout_ns = DP_BENCH_TIMEOUT_NS,
+		.on_answer = on_status,
+		.context = load,
+	};
+
+	if (!load->status_asked)
+		load->status_asked = dp_client_ask_status(load->client, &question) == QR_OK;
+	return load->status_known;
+}

@@ -55,6 +55,11 @@ struct dp_bench_load {
 	uint32_t replicas;
 	enum wire_durability durability;
 
+	bool status_asked; /* of the core that leads the first partition */
+	bool status_known;
+	uint32_t cores;
+	struct dp_bench_stage stages[WIRE_STAGES];
+
 	uint32_t reading;      /* group */
 	uint64_t records_read; /* read by others (relaxed) */
 	uint64_t verified;
@@ -72,6 +77,9 @@ bool dp_bench_find_groups(struct dp_bench_load *load);
 void dp_bench_forget_tails(struct dp_bench_load *load);
 /** Ask on for the end of every group. @return whether all are known. */
 bool dp_bench_find_tails(struct dp_bench_load *load);
+
+/** Ask on for the stages of the core that leads the first partition. @return whether known. */
+bool dp_bench_find_stages(struct dp_bench_load *load);
 
 /* ---- readback.c ---- */
 

@@ -130,6 +130,13 @@ uint64_t dp_bench_lane_unsent(const struct dp_bench_lane *lane)
 	return lane->mode == DP_BENCH_OPEN ? due(lane, lane->times->end) - lane->appended : 0;
 }
 
+qr_ns dp_bench_lane_next_due(const struct dp_bench_lane *lane)
+{
+	if (lane->mode == DP_BENCH_CLOSED)
+		return UINT64_MAX;
+	return dp_bench_schedule_at(&lane->schedule, lane->appended);
+}
+
 static void record(struct dp_bench_lane *lane, qr_ns from, qr_ns now, uint64_t count)
 {
 	if (from >= lane->times->measure && from < lane->times->end)

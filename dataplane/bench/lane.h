@@ -76,6 +76,8 @@ void dp_bench_lane_start(struct dp_bench_lane *lane, const struct dp_bench_lane_
 bool dp_bench_lane_generate(struct dp_bench_lane *lane, qr_ns now);
 /** Records that were due before the end and never appended. */
 uint64_t dp_bench_lane_unsent(const struct dp_bench_lane *lane);
+/** Open loop: when the next record is due; UINT64_MAX: only an answer brings the next. */
+qr_ns dp_bench_lane_next_due(const struct dp_bench_lane *lane);
 /** For dp_producer_config.on_done, with the lane as context. `now` is taken by the lane. */
 void dp_bench_lane_done(void *context, uint64_t sequence, uint32_t count, qr_offset offset,
 			enum qr_error error);

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ALIGN_BYTES 4096u
 #define GRACE_NS 1000000000u
@@ -44,6 +45,7 @@ static struct dp_producer_config producer_config(const struct dp_bench_load *loa
 	config.buffer_bytes = PRODUCER_BUFFER_BYTES;
 	if (config.buffer_bytes / 4 < options->record_bytes)
 		config.buffer_bytes = (uint32_t)whole_pages((size_t)options->record_bytes * 4);
+	config.window_bytes = load->config.window_bytes;
 	config.timeout_ns = DP_BENCH_TIMEOUT_NS;
 	config.on_done = dp_bench_lane_done;
 	return config;
@@ -326,7 +328,7 @@ bool dp_bench_load_turn(struct dp_bench_load *load, qr_ns now)
 		}
 		break;
 	case DP_BENCH_ENDING:
-		if (dp_bench_find_tails(load))
+		if (dp_bench_find_tails(load) && dp_bench_find_stages(load))
 			enter(load, DP_BENCH_READING);
 		break;
 	case DP_BENCH_READING:
@@ -339,6 +341,28 @@ bool dp_bench_load_turn(struct dp_bench_load *load, qr_ns now)
 	if (load->problem[0] != '\0' && load->phase != DP_BENCH_FINISHED)
 		enter(load, DP_BENCH_FINISHED);
 	return loading;
+}
+
+qr_ns dp_bench_load_next_due(const struct dp_bench_load *load)
+{
+	qr_ns earliest = UINT64_MAX;
+
+	if (load->phase != DP_BENCH_LOADING)
+		return earliest;
+	for (uint32_t i = 0; i < load->group_count; i++) {
+		for (uint32_t s = 0; s < load->config.options->sessions; s++) {
+			qr_ns due = dp_bench_lane_next_due(&load->groups[i].lanes[s]);
+
+			earliest = due < earliest ? due : earliest;
+		}
+	}
+	return earliest < load->times.end ? earliest : load->times.end;
+}
+
+void dp_bench_load_abandon(struct dp_bench_load *load, const char *why)
+{
+	dp_bench_load_fail(load, "%s", why);
+	enter(load, DP_BENCH_FINISHED);
 }
 
 /* ---- for the main thread ---- */
@@ -378,10 +402,12 @@ struct dp_bench_result dp_bench_load_result(const struct dp_bench_load *load)
 		.verified = load->verified,
 		.replicas = load->replicas,
 		.durability = load->durability,
+		.cores = load->cores,
 		.problem = load->problem,
 	};
 
 	QR_ASSERT(dp_bench_load_phase(load) == DP_BENCH_FINISHED);
+	memcpy(result.stages, load->stages, sizeof(result.stages));
 	for (uint32_t i = 0; i < load->group_count; i++) {
 		for (uint32_t s = 0; s < load->config.options->sessions; s++)
 			result.unsent += dp_bench_lane_unsent(&load->groups[i].lanes[s]);

@@ -13,6 +13,7 @@
 
 #include "dataplane/bench/device.h"
 #include "dataplane/bench/lane.h"
+#include "dataplane/bench/report.h"
 #include "dataplane/bench/verify.h"
 
 enum dp_bench_phase {
@@ -29,7 +30,8 @@ struct dp_bench_load_config {
 	const struct dp_bench_options *options;
 	const char *log; /* its name */
 	struct dp_client_config client;
-	uint64_t run;	 /* random; the same for all loads of a run */
+	uint32_t window_bytes; /* of a producer, in flight; 0: no bound */
+	uint64_t run;	       /* random; the same for all loads of a run */
 	uint32_t number; /* of this load: it owns partitions p with p % load_count == number */
 	uint32_t load_count;
 };
@@ -44,6 +46,11 @@ void dp_bench_load_destroy(struct dp_bench_load *load);
 struct dp_client *dp_bench_load_client(struct dp_bench_load *load);
 /** Do what is due, between receiving and polling the client. @return whether anything was. */
 bool dp_bench_load_turn(struct dp_bench_load *load, qr_ns now);
+
+/** When the next turn has records to append by time alone; UINT64_MAX: never. */
+qr_ns dp_bench_load_next_due(const struct dp_bench_load *load);
+/** The edge cannot go on: the load is finished, and this is why. */
+void dp_bench_load_abandon(struct dp_bench_load *load, const char *why);
 
 /* ---- for the main thread, while another one turns ---- */
 
@@ -63,7 +70,9 @@ struct dp_bench_result {
 	uint64_t verified;
 	uint32_t replicas;
 	enum wire_durability durability;
-	const char *problem; /* empty: none */
+	uint32_t cores;				   /* of the node that leads the first partition */
+	struct dp_bench_stage stages[WIRE_STAGES]; /* of that core, since it started */
+	const char *problem;			   /* empty: none */
 };
 
 struct dp_bench_result dp_bench_load_result(const struct dp_bench_load *load);

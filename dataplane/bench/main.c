@@ -7,7 +7,7 @@
  */
 #include "dataplane/bench/embedded.h"
 #include "dataplane/bench/fabric.h"
-#include "dataplane/bench/run.h"
+#include "dataplane/bench/remote.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -106,7 +106,7 @@ static bool create_loads(struct bench *bench)
 	config.client.cluster = wire_cluster_id(bench->embedded.config.cluster);
 	config.client.datagram_max = dp_bench_fabric_datagram_bytes();
 	config.client.seed_count = DP_BENCH_REPLICAS;
-	if (dp_bench_run_create_loads(&bench->run, count, &config) != QR_OK)
+	if (dp_bench_run_create_loads(&bench->run, count, &config, dp_clock_now()) != QR_OK)
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
 		unsigned lcore = (options->lcores - 1 + i) % options->lcores;
@@ -183,11 +183,16 @@ int main(int argc, char **argv)
 	dp_bench_options_parse(&bench.options, argc, argv);
 	dp_bench_run_catch_signals();
 	dp_bench_run_init(&bench.run, &bench.options);
-	verified = run_embedded(&bench);
+	if (bench.options.embedded)
+		verified = run_embedded(&bench);
+	else
+		verified = dp_bench_remote_run(&bench.run, &bench.problem);
 	dp_bench_progress_clear(&bench.run.progress);
 	take_down(&bench);
-	if (bench.problem.text[0] != '\0') {
-		(void)fprintf(stderr, "quorate-bench: %s\n", bench.problem.text);
+	if (bench.problem.text[0] != '\0' || bench.run.report.acked_total == 0) {
+		(void)fprintf(stderr, "quorate-bench: %s\n",
+			      bench.problem.text[0] != '\0' ? bench.problem.text
+							    : bench.run.report.problem);
 		return EXIT_FAILURE;
 	}
 	if (!print(&bench))

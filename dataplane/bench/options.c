@@ -48,7 +48,9 @@ static const struct argp_option table[] = {
 	 "named)",
 	 1},
 	{"dir", KEY_DIR, "DIR", 0,
-	 "Embedded: put data below DIR (default: TMPDIR or /var/tmp); removed afterwards", 1},
+	 "Embedded: put data below DIR (default: TMPDIR or /var/tmp), removed afterwards; else: "
+	 "measure the disk there",
+	 1},
 	{"config", KEY_CONFIG, "FILE", 0, "Measure the running cluster that FILE describes", 1},
 	{"endpoints", KEY_ENDPOINTS, "HOST:PORT,...", 0, "Measure the running cluster found there",
 	 1},

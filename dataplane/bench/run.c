@@ -64,7 +64,7 @@ void dp_bench_run_init(struct dp_bench_run *run, const struct dp_bench_options *
 }
 
 enum qr_error dp_bench_run_create_loads(struct dp_bench_run *run, uint32_t count,
-					const struct dp_bench_load_config *config)
+					const struct dp_bench_load_config *config, qr_ns now)
 {
 	struct dp_bench_load_config own = *config;
 
@@ -81,7 +81,7 @@ enum qr_error dp_bench_run_create_loads(struct dp_bench_run *run, uint32_t count
 		own.number = run->load_count;
 		own.client.random_seed = seeds[0];
 		own.client.incarnation = (uint32_t)seeds[1];
-		error = dp_bench_load_create(&own, dp_clock_now(), &run->loads[run->load_count]);
+		error = dp_bench_load_create(&own, now, &run->loads[run->load_count]);
 		if (error != QR_OK)
 			return error;
 	}
@@ -214,6 +214,8 @@ static void collect(struct dp_bench_run *run)
 		if (!report->embedded) {
 			report->replicas = result.replicas;
 			report->durability = result.durability;
+			report->cores = result.cores;
+			memcpy(report->stages, result.stages, sizeof(report->stages));
 		}
 		if (result.problem[0] != '\0')
 			complain(report, result.problem);

@@ -29,9 +29,10 @@ bool dp_bench_run_is_interrupted(void);
 
 /** Fill in what follows from the options. */
 void dp_bench_run_init(struct dp_bench_run *run, const struct dp_bench_options *options);
-/** Create `count` loads of one run. Errors: QR_NO_MEMORY. */
+/** Create `count` loads of one run; `now` is of their edge's clock. Errors: QR_NO_MEMORY. */
 QR_MUST_USE enum qr_error dp_bench_run_create_loads(struct dp_bench_run *run, uint32_t count,
-						    const struct dp_bench_load_config *config);
+						    const struct dp_bench_load_config *config,
+						    qr_ns now);
 void dp_bench_run_destroy_loads(struct dp_bench_run *run);
 
 /**

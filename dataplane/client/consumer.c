@@ -169,10 +169,12 @@ void dp_consumer_poll(struct dp_consumer *consumer, struct dp_turn *turn)
 qr_ns dp_consumer_deadline(const struct dp_consumer *consumer)
 {
 	const struct dp_route *route = &consumer->route;
+	qr_ns next = route->timer_at != 0 ? route->timer_at : route->hold_until;
+	qr_ns end = consumer->heard_ns + consumer->config.timeout_ns;
 
 	if (consumer->done || (consumer->paused && route->timer_at == 0))
 		return DP_NEVER;
-	return route->timer_at != 0 ? route->timer_at : route->hold_until;
+	return consumer->paused || next < end ? next : end;
 }
 
 /* ---- answers ---- */

@@ -15,7 +15,7 @@
 #define VOTERS_MAX DP_CONFIG_VOTERS_MAX
 #define GROUPS_MAX 4096u /* of all logs together */
 #define RUN_DIR_MAX 64u	 /* a socket's path is 107 bytes, its name below the directory up to 40 */
-#define ENTRY_SLACK (8 * KIB) /* of a stride: headers and padding of an entry */
+#define ENTRY_SLACK (uint64_t)(8 * KIB) /* of a stride: headers and padding of an entry */
 
 /* By profile: how long the links and the scheduler can keep a healthy node quiet. */
 static const uint32_t election_timeouts_ms[] = {
@@ -80,15 +80,17 @@ static void fill(struct dp_config *config)
 		config->link = links[config->profile];
 	if (config->election_timeout_ms == 0)
 		config->election_timeout_ms = election_timeouts_ms[config->profile];
-	if (config->heartbeat_ms == 0)
+	if (config->heartbeat_ms == 0) {
 		config->heartbeat_ms =
 			config->election_timeout_ms < 10 ? 1 : config->election_timeout_ms / 5;
-	if (config->run_dir[0] == '\0' && config->profile == DP_PROFILE_DEV)
+	}
+	if (config->run_dir[0] == '\0' && config->profile == DP_PROFILE_DEV) {
 		(void)snprintf(config->run_dir, sizeof(config->run_dir), "/tmp/quorate-%u/%s",
 			       (unsigned)getuid(), config->cluster);
-	else if (config->run_dir[0] == '\0')
+	} else if (config->run_dir[0] == '\0') {
 		(void)snprintf(config->run_dir, sizeof(config->run_dir), "/run/quorate/%s",
 			       config->cluster);
+	}
 	fill_nodes(config);
 	fill_logs(config);
 }
@@ -97,17 +99,19 @@ static void fill(struct dp_config *config)
 
 static enum qr_error check_times(const struct dp_config *config, struct dp_config_problem *problem)
 {
-	if (config->election_timeout_ms < 5)
+	if (config->election_timeout_ms < 5) {
 		return dp_config_complain(problem,
 					  "[dataplane] election_timeout_ms = %u is too short: no "
 					  "less than 5",
 					  config->election_timeout_ms);
-	if (config->heartbeat_ms * 3 > config->election_timeout_ms)
+	}
+	if (config->heartbeat_ms * 3 > config->election_timeout_ms) {
 		return dp_config_complain(problem,
 					  "[dataplane] heartbeat_ms = %u is more than a third of "
 					  "election_timeout_ms = %u: use at most %u",
 					  config->heartbeat_ms, config->election_timeout_ms,
 					  config->election_timeout_ms / 3);
+	}
 	return QR_OK;
 }
 
@@ -120,12 +124,13 @@ static enum qr_error check_link(const struct dp_config *config, struct dp_config
 	bool is_pci = config->link == DP_LINK_PCI;
 
 	if (is_local != (config->profile == DP_PROFILE_DEV) ||
-	    is_pci != (config->profile == DP_PROFILE_BARE_METAL))
+	    is_pci != (config->profile == DP_PROFILE_BARE_METAL)) {
 		return dp_config_complain(
 			problem,
 			"[dataplane] link does not belong to the profile: it has %s there, or "
 			"change [cluster] profile",
 			allowed[config->profile]);
+	}
 	return QR_OK;
 }
 
@@ -136,16 +141,18 @@ static enum qr_error check_dataplane(const struct dp_config *config,
 
 	if (check_link(config, problem) != QR_OK || check_times(config, problem) != QR_OK)
 		return QR_CONFIG;
-	if (datagram != 0 && datagram < WIRE_DATAGRAM_MIN)
+	if (datagram != 0 && datagram < WIRE_DATAGRAM_MIN) {
 		return dp_config_complain(problem,
 					  "[dataplane] datagram_max = %u is too small: from %u, or "
 					  "leave it out",
 					  datagram, WIRE_DATAGRAM_MIN);
-	if (strlen(config->run_dir) > RUN_DIR_MAX)
+	}
+	if (strlen(config->run_dir) > RUN_DIR_MAX) {
 		return dp_config_complain(problem,
 					  "[dataplane] run_dir is longer than %u bytes, and a "
 					  "socket's path has no room for more: use a shorter one",
 					  RUN_DIR_MAX);
+	}
 	return QR_OK;
 }
 
@@ -157,28 +164,32 @@ static enum qr_error check_storage(const struct dp_config *config,
 	uint64_t least = (uint64_t)config->entry_max_bytes + config->record_max_bytes + ENTRY_SLACK;
 	unsigned long long stride = config->stride_bytes;
 
-	if (stride < least)
+	if (stride < least) {
 		return dp_config_complain(
 			problem,
 			"[storage] stride = %lluK is too small: an entry can take entry_max + "
 			"record_max + 8K = %lluK; enlarge stride or lower these",
 			stride / KIB, (unsigned long long)((least + KIB - 1) / KIB));
-	if (config->segment_bytes % stride != 0)
+	}
+	if (config->segment_bytes % stride != 0) {
 		return dp_config_complain(problem,
 					  "[storage] segment = %lluK is not a whole number of "
 					  "strides: use a multiple of stride = %lluK",
 					  (unsigned long long)config->segment_bytes / KIB,
 					  stride / KIB);
-	if (config->window_bytes % stride != 0 || config->window_bytes < 2 * stride)
+	}
+	if (config->window_bytes % stride != 0 || config->window_bytes < 2 * stride) {
 		return dp_config_complain(problem,
 					  "[storage] window = %lluK is not a whole number of "
 					  "strides, two at least: use a multiple of stride = %lluK",
 					  (unsigned long long)config->window_bytes / KIB,
 					  stride / KIB);
-	if (config->write_max_bytes > stride)
+	}
+	if (config->write_max_bytes > stride) {
 		return dp_config_complain(problem,
 					  "[storage] write_max = %uK is larger than stride = %lluK",
 					  config->write_max_bytes / KIB, stride / KIB);
+	}
 	return QR_OK;
 }
 
@@ -207,20 +218,23 @@ static bool same_path(const char *a, const char *b)
 static enum qr_error check_pair(const struct dp_config *config, const struct dp_node_config *a,
 				const struct dp_node_config *b, struct dp_config_problem *problem)
 {
-	if (same_path(a->data, b->data))
+	if (same_path(a->data, b->data)) {
 		return dp_config_complain(problem,
 					  "[node %u] and [node %u] have one data directory: give "
 					  "each its own",
 					  a->node, b->node);
-	if (ports_overlap(config, a, b))
+	}
+	if (ports_overlap(config, a, b)) {
 		return dp_config_complain(
 			problem,
 			"[node %u] and [node %u]: host ports %u and %u overlap (each takes %u, one "
 			"a core): move one",
 			a->node, b->node, a->host_port, b->host_port, config->cores);
-	if (a->ipv4 != 0 && a->ipv4 == b->ipv4)
+	}
+	if (a->ipv4 != 0 && a->ipv4 == b->ipv4) {
 		return dp_config_complain(problem, "[node %u] and [node %u] have one address",
 					  a->node, b->node);
+	}
 	return QR_OK;
 }
 
@@ -231,30 +245,34 @@ static enum qr_error check_device(const struct dp_config *config, const struct d
 
 	if (config->profile == DP_PROFILE_DEV)
 		return QR_OK;
-	if (node->device[0] == '\0' || node->ipv4 == 0)
+	if (node->device[0] == '\0' || node->ipv4 == 0) {
 		return dp_config_complain(
 			problem,
 			"[node %u] needs device and address in this profile: such as device = %s "
 			"and address = 10.0.0.%u/24",
 			node->node, config->profile == DP_PROFILE_LAB ? "eth1" : "0000:3b:00.0",
 			node->node);
-	if (node->gateway != 0 && (node->gateway & mask) != (node->ipv4 & mask))
+	}
+	if (node->gateway != 0 && (node->gateway & mask) != (node->ipv4 & mask)) {
 		return dp_config_complain(
 			problem, "[node %u] gateway is outside the network of address", node->node);
+	}
 	return QR_OK;
 }
 
 static enum qr_error check_nodes(const struct dp_config *config, struct dp_config_problem *problem)
 {
-	if (config->node_count == 0)
+	if (config->node_count == 0) {
 		return dp_config_complain(problem, "there is no node: add a section such as [node "
 						   "1] with data = DIRECTORY");
+	}
 	for (uint32_t i = 0; i < config->node_count; i++) {
 		const struct dp_node_config *node = &config->nodes[i];
 
-		if (node->data[0] == '\0')
+		if (node->data[0] == '\0') {
 			return dp_config_complain(problem, "[node %u] needs data = DIRECTORY",
 						  node->node);
+		}
 		if (check_device(config, node, problem) != QR_OK)
 			return QR_CONFIG;
 		for (uint32_t j = 0; j < i; j++) {
@@ -272,15 +290,17 @@ static enum qr_error check_log(const struct dp_config *config, const struct dp_l
 {
 	qr_nodes unknown = log->replicas & ~all_nodes(config);
 
-	if (unknown != 0)
+	if (unknown != 0) {
 		return dp_config_complain(problem,
 					  "[log %s] replicas names node %u, which has no section: "
 					  "add it or remove the number",
 					  log->name, qr_nodes_take(&unknown));
-	if (qr_nodes_count(log->replicas) > VOTERS_MAX)
+	}
+	if (qr_nodes_count(log->replicas) > VOTERS_MAX) {
 		return dp_config_complain(problem,
 					  "[log %s] has %u replicas: name at most %u with replicas",
 					  log->name, qr_nodes_count(log->replicas), VOTERS_MAX);
+	}
 	return QR_OK;
 }
 
@@ -288,17 +308,19 @@ static enum qr_error check_logs(const struct dp_config *config, struct dp_config
 {
 	uint64_t groups = 0;
 
-	if (config->log_count == 0)
+	if (config->log_count == 0) {
 		return dp_config_complain(problem,
 					  "there is no log: add a section such as [log events]");
+	}
 	for (uint32_t i = 0; i < config->log_count; i++) {
 		if (check_log(config, &config->logs[i], problem) != QR_OK)
 			return QR_CONFIG;
 		groups += config->logs[i].partitions;
 	}
-	if (groups > GROUPS_MAX)
+	if (groups > GROUPS_MAX) {
 		return dp_config_complain(problem, "%llu partitions in all: at most %u",
 					  (unsigned long long)groups, GROUPS_MAX);
+	}
 	return QR_OK;
 }
 

@@ -106,19 +106,21 @@ static enum qr_error take_setting(struct parse *parse, const char *name, const c
 	uint64_t bit;
 	uint64_t *seen;
 
-	if (parse->target.section == NULL)
+	if (parse->target.section == NULL) {
 		return dp_config_complain(
 			parse->problem,
 			"'%.60s' stands in front of the first section: begin with "
 			"[cluster]",
 			name);
+	}
 	if (dp_config_target_key(&parse->target, name, &key, parse->problem) != QR_OK)
 		return QR_CONFIG;
 	bit = (uint64_t)1 << (key - dp_config_keys(&count));
 	seen = &parse->seen[parse->target.number];
-	if ((*seen & bit) != 0)
+	if ((*seen & bit) != 0) {
 		return dp_config_complain(parse->problem,
 					  "%s is given a second time: remove one of them", name);
+	}
 	*seen |= bit;
 	return dp_config_value_parse(key, parse->target.object, value, parse->problem);
 }
@@ -181,12 +183,13 @@ static enum qr_error read_file(const char *path, char *text, struct dp_config_pr
 		return QR_NOT_FOUND;
 	}
 	size = fread(text, 1, FILE_MAX + 1, file);
-	if (ferror(file) != 0)
+	if (ferror(file) != 0) {
 		error = dp_config_complain(problem, "%.200s: reading failed: is it a file?", path);
-	else if (size > FILE_MAX)
+	} else if (size > FILE_MAX) {
 		error = dp_config_complain(problem, "%.200s: larger than 1 MiB", path);
-	else if (memchr(text, '\0', size) != NULL)
+	} else if (memchr(text, '\0', size) != NULL) {
 		error = dp_config_complain(problem, "%.200s: not a text file", path);
+	}
 	text[size <= FILE_MAX ? size : FILE_MAX] = '\0';
 	if (fclose(file) != 0 && error == QR_OK)
 		error = dp_config_complain(problem, "%.200s: reading failed", path);

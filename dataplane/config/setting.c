@@ -18,15 +18,17 @@ static enum qr_error find_node(struct dp_config *config, const char *number,
 	qr_node node = dp_config_node_number(number);
 	struct dp_node_config *found;
 
-	if (node == 0)
+	if (node == 0) {
 		return dp_config_complain(problem,
 					  "node '%.40s' is not a number from 1 to %u, as in "
 					  "[node 1]",
 					  number, QR_NODE_MAX);
+	}
 	found = dp_config_node_add(config, node);
-	if (found == NULL)
+	if (found == NULL) {
 		return dp_config_complain(problem, "more than %d nodes: remove some",
 					  DP_CONFIG_NODES_MAX);
+	}
 	*target = (struct dp_config_target){"node", found, 1 + (uint32_t)(found - config->nodes)};
 	return QR_OK;
 }
@@ -36,16 +38,18 @@ static enum qr_error find_log(struct dp_config *config, const char *name,
 {
 	struct dp_log_config *found;
 
-	if (!dp_config_name_is_valid(name))
+	if (!dp_config_name_is_valid(name)) {
 		return dp_config_complain(
 			problem,
 			"log '%.80s' is not a name: 1 to %u letters, digits, '.', "
 			"'_', '-', not beginning with '.', as in [log orders]",
 			name, WIRE_NAME_MAX);
+	}
 	found = dp_config_log_add(config, name);
-	if (found == NULL)
+	if (found == NULL) {
 		return dp_config_complain(problem, "more than %d logs: remove some",
 					  DP_CONFIG_LOGS_MAX);
+	}
 	*target = (struct dp_config_target){
 		"log", found, 1 + DP_CONFIG_NODES_MAX + (uint32_t)(found - config->logs)};
 	return QR_OK;
@@ -72,9 +76,10 @@ enum qr_error dp_config_target_find(struct dp_config *config, const char *sectio
 		}
 	}
 	nearest = dp_config_section_nearest(section);
-	if (nearest != NULL)
+	if (nearest != NULL) {
 		return dp_config_complain(problem, "unknown section [%.60s]: did you mean [%s]?",
 					  section, nearest);
+	}
 	return dp_config_complain(problem,
 				  "unknown section [%.60s]: there are [cluster], [dataplane], "
 				  "[storage], [node N] and [log NAME]",
@@ -92,9 +97,10 @@ enum qr_error dp_config_target_key(const struct dp_config_target *target, const 
 		*ret_key = key;
 		return QR_OK;
 	}
-	if (nearest != NULL)
+	if (nearest != NULL) {
 		return dp_config_complain(problem, "unknown key '%.60s': did you mean '%s'?", name,
 					  nearest);
+	}
 	return dp_config_complain(problem,
 				  "unknown key '%.60s' in [%s]: docs/operations/configuration.md "
 				  "lists the keys",
@@ -135,11 +141,18 @@ out:
 
 #define ENVIRONMENT_PREFIX "QUORATE_"
 
-static char upper(char c)
+static int upper(int c)
 {
 	if (c >= 'a' && c <= 'z')
-		return (char)(c - 'a' + 'A');
+		return c - 'a' + 'A';
 	return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+}
+
+static char lower(char c)
+{
+	if (c < 'A' || c > 'Z')
+		return c;
+	return (char)((unsigned char)c | 0x20u); /* 'A' and 'a' differ by one bit */
 }
 
 /** Whether `variable` begins with `word` in capitals; moves behind it and the '_' that follows. */
@@ -215,7 +228,7 @@ static enum qr_error apply_variable(struct dp_config *config, const char *variab
 	if (equals == NULL || (size_t)(equals - at) >= sizeof(key) - used)
 		return QR_OK;
 	for (; at < equals; at++)
-		key[used++] = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+		key[used++] = lower(*at);
 	key[used] = '\0';
 	if (dp_config_set(config, key, equals + 1, problem) == QR_OK)
 		return QR_OK;

@@ -124,21 +124,24 @@ static enum qr_error parse_string(const struct dp_config_key *key, void *object,
 {
 	size_t length = strlen(text);
 
-	if (length >= key->field.size_bytes)
+	if (length >= key->field.size_bytes) {
 		return dp_config_complain(problem, "%s is too long: at most %u bytes", key->name,
 					  key->field.size_bytes - 1);
-	if (length == 0 && (key->fallback == NULL || key->fallback[0] != '\0'))
+	}
+	if (length == 0 && (key->fallback == NULL || key->fallback[0] != '\0')) {
 		return dp_config_complain(problem, "%s must not be empty: %s", key->name,
 					  key->help);
+	}
 	for (size_t i = 0; i < length; i++) {
 		bool is_blank = text[i] == ' ' && key->kind != DP_KIND_PATH;
 
 		/* A comment's sign could not be written back to a file. */
-		if ((unsigned char)text[i] < ' ' || is_blank || text[i] == ';' || text[i] == '#')
+		if ((unsigned char)text[i] < ' ' || is_blank || text[i] == ';' || text[i] == '#') {
 			return dp_config_complain(problem,
 						  "%s = '%.80s' holds a blank, a control "
 						  "character, ';' or '#': use another name",
 						  key->name, text);
+		}
 	}
 	memset((uint8_t *)object + key->field.offset, 0, key->field.size_bytes);
 	memcpy((uint8_t *)object + key->field.offset, text, length);
@@ -148,11 +151,12 @@ static enum qr_error parse_string(const struct dp_config_key *key, void *object,
 static enum qr_error parse_name(const struct dp_config_key *key, void *object, const char *text,
 				struct dp_config_problem *problem)
 {
-	if (!dp_config_name_is_valid(text))
+	if (!dp_config_name_is_valid(text)) {
 		return dp_config_complain(problem,
 					  "%s = '%.80s' is not a name: 1 to %u letters, digits, "
 					  "'.', '_', '-', not beginning with '.'",
 					  key->name, text, WIRE_NAME_MAX);
+	}
 	return parse_string(key, object, text, problem);
 }
 
@@ -181,9 +185,10 @@ static enum qr_error parse_switch(const struct dp_config_key *key, void *object,
 {
 	bool on = strcmp(text, "on") == 0;
 
-	if (!on && strcmp(text, "off") != 0)
+	if (!on && strcmp(text, "off") != 0) {
 		return dp_config_complain(problem, "%s = '%.80s' is neither on nor off", key->name,
 					  text);
+	}
 	store_integer(object, key->field, on);
 	return QR_OK;
 }
@@ -195,10 +200,11 @@ static enum qr_error parse_number(const struct dp_config_key *key, void *object,
 	uint64_t value;
 
 	if (!read_number(&at, UINT32_MAX, &value) || *at != '\0' || value < key->min ||
-	    value > key->max)
+	    value > key->max) {
 		return dp_config_complain(
 			problem, "%s = '%.80s' is not a whole number from %llu to %llu", key->name,
 			text, (unsigned long long)key->min, (unsigned long long)key->max);
+	}
 	store_integer(object, key->field, value);
 	return QR_OK;
 }
@@ -224,12 +230,13 @@ static bool read_size(const char *text, uint64_t *ret_bytes)
 
 	if (!read_number(&text, (uint64_t)1 << 33, &value))
 		return false;
-	if (*text == 'K' || *text == 'k')
+	if (*text == 'K' || *text == 'k') {
 		shift = 10;
-	else if (*text == 'M' || *text == 'm')
+	} else if (*text == 'M' || *text == 'm') {
 		shift = 20;
-	else if (*text == 'G' || *text == 'g')
+	} else if (*text == 'G' || *text == 'g') {
 		shift = 30;
+	}
 	if (shift != 0)
 		text++;
 	*ret_bytes = value << shift;
@@ -247,13 +254,15 @@ static enum qr_error parse_size(const struct dp_config_key *key, void *object, c
 	format_size(key->min, min, sizeof(min));
 	format_size(key->max, max, sizeof(max));
 	format_size(key->multiple, multiple, sizeof(multiple));
-	if (!read_size(text, &value) || value < key->min || value > key->max)
+	if (!read_size(text, &value) || value < key->min || value > key->max) {
 		return dp_config_complain(
 			problem, "%s = '%.80s' is not a size from %s to %s (suffix K, M or G)",
 			key->name, text, min, max);
-	if (value % key->multiple != 0)
+	}
+	if (value % key->multiple != 0) {
 		return dp_config_complain(problem, "%s = '%.80s' is not a multiple of %s",
 					  key->name, text, multiple);
+	}
 	store_integer(object, key->field, value);
 	return QR_OK;
 }
@@ -290,10 +299,11 @@ static enum qr_error parse_ipv4(const struct dp_config_key *key, void *object, c
 	const char *at = text;
 	uint32_t ipv4 = 0;
 
-	if (*text != '\0' && (!read_ipv4(&at, &ipv4) || *at != '\0'))
+	if (*text != '\0' && (!read_ipv4(&at, &ipv4) || *at != '\0')) {
 		return dp_config_complain(problem,
 					  "%s = '%.80s' is not an IPv4 address, such as 10.0.0.254",
 					  key->name, text);
+	}
 	store_integer(object, key->field, ipv4);
 	return QR_OK;
 }
@@ -314,12 +324,13 @@ static enum qr_error parse_pair(const struct dp_config_key *key, void *object, c
 		return QR_OK;
 	}
 	if (!read_ipv4(&at, &ipv4) || *at++ != (is_endpoint ? ':' : '/') ||
-	    !read_number(&at, max, &number) || *at != '\0' || number == 0 || ipv4 == 0)
+	    !read_number(&at, max, &number) || *at != '\0' || number == 0 || ipv4 == 0) {
 		return dp_config_complain(
 			problem, "%s = '%.80s' is not %s", key->name, text,
 			is_endpoint
 				? "an IPv4 address and a port up to 65000, such as 127.0.0.1:7100"
 				: "an IPv4 address and its network's bits, such as 10.0.0.1/24");
+	}
 	store_integer(object, key->field, ipv4);
 	store_integer(object, key->second, number);
 	return QR_OK;
@@ -336,20 +347,22 @@ static enum qr_error parse_nodes(const struct dp_config_key *key, void *object, 
 
 		at += strspn(at, " ");
 		if (!read_number(&at, QR_NODE_MAX, &node) || node == 0 ||
-		    qr_nodes_has(nodes, (qr_node)node))
+		    qr_nodes_has(nodes, (qr_node)node)) {
 			return dp_config_complain(problem,
 						  "%s = '%.80s' is not a list of different node "
 						  "numbers from 1 to %u, such as 1,2,3",
 						  key->name, text, QR_NODE_MAX);
+		}
 		nodes |= qr_nodes_of((qr_node)node);
 		at += strspn(at, " ");
 		if (*at != ',')
 			break;
 		at++;
 	}
-	if (*at != '\0')
+	if (*at != '\0') {
 		return dp_config_complain(problem, "%s = '%.80s' has '%.20s' where a comma is due",
 					  key->name, text, at);
+	}
 	store_integer(object, key->field, nodes);
 	return QR_OK;
 }
@@ -430,10 +443,11 @@ void dp_config_value_format(const struct dp_config_key *key, const void *object,
 	case DP_KIND_ENDPOINT:
 	case DP_KIND_NETWORK:
 		text[0] = '\0';
-		if (value != 0)
+		if (value != 0) {
 			(void)snprintf(text, text_bytes, "%s%c%u", ipv4,
 				       key->kind == DP_KIND_ENDPOINT ? ':' : '/',
 				       (unsigned)load_integer(object, key->second));
+		}
 		break;
 	case DP_KIND_NODES:
 		format_nodes(value, text, text_bytes);

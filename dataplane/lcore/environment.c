@@ -31,7 +31,7 @@ _Static_assert(sizeof(((struct dp_environment *)NULL)->lcores) / sizeof(unsigned
 
 struct arguments {
 	int count;
-	char *list[ARGUMENTS_MAX + 1];
+	char *list[ARGUMENTS_MAX + 1]; /* EAL may reorder them, but does not write to them */
 	char memory[24];
 	char lcores[LCORES_TEXT_MAX];
 };
@@ -81,8 +81,7 @@ enum qr_error dp_environment_run_dir(const char *path, struct dp_problem *ret_pr
 static void add(struct arguments *arguments, const char *text)
 {
 	QR_ASSERT(arguments->count < ARGUMENTS_MAX);
-	/* EAL may reorder its arguments, but does not write to them. */
-	arguments->list[arguments->count++] = (char *)(uintptr_t)text;
+	memcpy(&arguments->list[arguments->count++], &text, sizeof(text));
 }
 
 static void name_prefix(qr_nodes hosted, char *text, size_t text_bytes)
@@ -130,10 +129,11 @@ static enum qr_error map_lcores(const struct dp_plan *plan, struct arguments *ar
 		environment->lcores[i] = i + 1;
 		environment->isolated[i] =
 			pinned.count != 0 && dp_cpus_has(&isolated, pinned.list[i]);
-		if (pinned.count != 0)
+		if (pinned.count != 0) {
 			used += (size_t)snprintf(at, left, ",%u@%u", i + 1, pinned.list[i]);
-		else
+		} else {
 			used += (size_t)snprintf(at, left, ",%u@(%s)", i + 1, floating);
+		}
 	}
 	environment->lcore_count = plan->lcores;
 	if (used < sizeof(arguments->lcores))
@@ -231,6 +231,7 @@ enum qr_error dp_environment_start(const struct dp_plan *plan, uint64_t memory_b
 		return error;
 	add(&arguments, arguments.lcores);
 
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
 	if (setenv("RUNTIME_DIRECTORY", plan->config->run_dir, 1) != 0)
 		return QR_NO_MEMORY;
 	/* Before init, so that not even its first words go to syslog or are chatter. */

@@ -20,6 +20,7 @@
 #include "consensus/base/assert.h"
 #include "consensus/base/prng.h"
 #include "dataplane/lcore/environment.h"
+#include "dataplane/lcore/handover.h"
 #include "dataplane/lcore/host.h"
 #include "dataplane/lcore/idle.h"
 #include "dataplane/lcore/memory.h"
@@ -29,8 +30,6 @@
 #include "dataplane/port/port.h"
 #include "dataplane/port/vdev.h"
 #include "storage/io/io.h"
-
-#include <rte_ring.h>
 
 #include <semaphore.h>
 

@@ -47,9 +47,10 @@ static enum qr_error find_descriptors(struct dp_lcore *lcore)
 
 		add_descriptor(lcore, store_io_event_fd(slot->io));
 		for (uint32_t p = 0; p < slot->host->port_count; p++) {
-			if (slot->number < dp_port_queues(slot->host->ports[p]))
+			if (slot->number < dp_port_queues(slot->host->ports[p])) {
 				add_descriptor(lcore, dp_port_event_fd(slot->host->ports[p],
 								       slot->number));
+			}
 		}
 	}
 	return QR_OK;
@@ -136,9 +137,10 @@ static void sleep_at_most(struct dp_lcore *lcore, qr_ns sleep_ns)
 	if (ppoll(lcore->descriptors, lcore->descriptor_count, &timeout, NULL) > 0) {
 		/* Somebody is there: the sockets are asked at once, not when their pause is over.
 		 */
-		for (uint32_t s = 0; s < lcore->slot_count; s++)
+		for (uint32_t s = 0; s < lcore->slot_count; s++) {
 			memset(lcore->slots[s]->host_poll_at_ns, 0,
 			       sizeof(lcore->slots[s]->host_poll_at_ns));
+		}
 	}
 	rcu_thread_online();
 }
@@ -162,6 +164,7 @@ static void rest(struct dp_lcore *lcore, qr_ns now_ns)
 
 /* ---- the loop ---- */
 
+/** The clock is read again only after a turn that took time. */
 static bool turn(struct dp_lcore *lcore, qr_ns now_ns)
 {
 	bool busy = false;
@@ -169,11 +172,13 @@ static bool turn(struct dp_lcore *lcore, qr_ns now_ns)
 	for (uint32_t s = 0; s < lcore->slot_count; s++) {
 		uint32_t random = (uint32_t)qr_prng_next(&lcore->prng);
 
-		busy = dp_slot_turn(lcore->slots[s], s == 0 ? now_ns : dp_clock_now(), random) ||
-		       busy;
+		if (dp_slot_turn(lcore->slots[s], now_ns, random)) {
+			busy = true;
+			now_ns = dp_clock_now();
+		}
 	}
 	for (uint32_t p = 0; p < lcore->poller_count; p++)
-		busy = lcore->pollers[p].call(lcore->pollers[p].context, dp_clock_now()) || busy;
+		busy = lcore->pollers[p].call(lcore->pollers[p].context, now_ns) || busy;
 	return busy;
 }
 
@@ -188,10 +193,11 @@ static void poll_until_stopped(struct dp_lcore *lcore)
 		rcu_quiescent_state();
 		if (__atomic_load_n(&process->stopping, __ATOMIC_RELAXED) != 0 && stop_slots(lcore))
 			return;
-		if (busy)
-			lcore->idler.busy_at_ns = now_ns;
-		else
+		if (!busy) {
 			rest(lcore, now_ns);
+		} else if (dp_idler_busy(&lcore->idler, now_ns)) {
+			(void)sched_yield();
+		}
 	}
 }
 

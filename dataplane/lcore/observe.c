@@ -131,13 +131,14 @@ static void put_durability(struct page *page, const struct dp_config *config)
 
 	for (uint32_t i = 0; i < config->log_count; i++)
 		lazy += config->logs[i].durability == WIRE_DURABLE_MEMORY;
-	if (lazy == 0)
+	if (lazy == 0) {
 		put(page, "durability   quorum on disk\n");
-	else
+	} else {
 		put(page,
 		    "durability   MEMORY ONLY for %u of %u logs: an acknowledged record can be "
 		    "lost\n",
 		    lazy, config->log_count);
+	}
 }
 
 static void put_device(struct page *page, const struct dp_host *host)
@@ -175,9 +176,10 @@ size_t dp_process_print(const struct dp_process *process, char *text, size_t tex
 	put(&page, "memory       packet buffers on %s pages, arenas on %s pages, %s\n",
 	    process->environment.huge ? "huge" : "ordinary", huge ? "huge" : "ordinary",
 	    locked ? "locked" : "not locked");
-	if (page.used_bytes < text_bytes)
+	if (page.used_bytes < text_bytes) {
 		page.used_bytes += dp_budget_print(&process->budget, text + page.used_bytes,
 						   text_bytes - page.used_bytes);
+	}
 	return page.used_bytes;
 }
 

@@ -78,7 +78,7 @@ static enum qr_error make_objects(struct dp_process *process)
 
 		host->node = qr_nodes_take(&left);
 		host->config = dp_config_node(&process->config, host->node);
-		host->slots = &process->slots[process->host_count * process->config.cores];
+		host->slots = &process->slots[(size_t)process->host_count * process->config.cores];
 		process->host_count++;
 	}
 	return QR_OK;
@@ -92,9 +92,10 @@ static enum qr_error make_shared(struct dp_process *process, struct dp_problem *
 				: plan->client_datagram_bytes;
 
 	process->pool = dp_pool_create(process->budget.mbuf_count, room, SOCKET_ID_ANY);
-	if (process->pool != NULL && plan->link == DP_LINK_RING)
+	if (process->pool != NULL && plan->link == DP_LINK_RING) {
 		process->fabric = dp_fabric_create(dp_plan_endpoints(plan), process->config.cores,
 						   DP_RING_SIZE);
+	}
 	if (process->pool == NULL || (plan->link == DP_LINK_RING && process->fabric == NULL)) {
 		dp_complain(problem,
 			    "no memory for %u packet buffers: free some, or lower "
@@ -108,6 +109,7 @@ static enum qr_error make_shared(struct dp_process *process, struct dp_problem *
 /** Slot i is polled by lcore i modulo lcores. */
 static enum qr_error make_lcores(struct dp_process *process)
 {
+	QR_ASSERT(process->environment.lcore_count > 0);
 	for (uint32_t l = 0; l < process->environment.lcore_count; l++) {
 		struct dp_lcore *lcore = &process->lcores[l];
 
@@ -149,9 +151,10 @@ static enum qr_error build(struct dp_process *process, struct dp_problem *proble
 		error = dp_environment_run_dir(process->config.run_dir, problem);
 	for (uint32_t h = 0; h < process->host_count && error == QR_OK; h++)
 		error = dp_host_open_directory(process, &process->hosts[h], problem);
-	if (error == QR_OK)
+	if (error == QR_OK) {
 		error = dp_environment_start(&process->plan, process->budget.dpdk_bytes,
 					     &process->environment, problem);
+	}
 	if (error == QR_OK)
 		error = make_shared(process, problem);
 	if (error == QR_OK)
@@ -211,10 +214,11 @@ static bool wait_for_threads(struct dp_process *process, qr_ns timeout_ns)
 	until.tv_sec += (time_t)(at / 1000000000u);
 	until.tv_nsec = (long)(at % 1000000000u);
 	while (process->running > 0) {
-		if (sem_clockwait(&process->ended, CLOCK_MONOTONIC, &until) == 0)
+		if (sem_clockwait(&process->ended, CLOCK_MONOTONIC, &until) == 0) {
 			process->running--;
-		else if (errno != EINTR)
+		} else if (errno != EINTR) {
 			return false;
+		}
 	}
 	return true;
 }

@@ -14,9 +14,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* A datagram that is handed over keeps its source where drivers put the RSS hash. */
-_Static_assert(sizeof(struct dp_address) <= sizeof(((struct rte_mbuf *)NULL)->hash),
-	       "an address fits an mbuf's hash");
 _Static_assert(DP_BURST <= UINT16_MAX, "bursts are counted in 16 bits by DPDK");
 
 static void count(uint64_t *counter, uint64_t amount)
@@ -68,20 +65,14 @@ void dp_slot_end(struct dp_slot *slot)
 /** Pass a datagram to the core of this node that it was sent to. */
 static void hand_over(struct dp_slot *slot, const struct dp_rx *rx)
 {
-	struct rte_mbuf *mbuf = rx->mbuf;
-	struct rte_ring *inbox = NULL;
-
-	if (rx->core < slot->cores)
-		inbox = slot->host->slots[rx->core].inboxes[slot->number];
-	mbuf->data_off = (uint16_t)(rx->bytes.data - (const uint8_t *)mbuf->buf_addr);
-	mbuf->data_len = (uint16_t)rx->bytes.size_bytes;
-	memcpy(&mbuf->hash, &rx->from, sizeof(rx->from));
-	if (inbox != NULL && rte_ring_sp_enqueue(inbox, mbuf) == 0) {
+	if (rx->core >= slot->cores) {
+		rte_pktmbuf_free(rx->mbuf);
+		count(&slot->counters.handover_dropped, 1);
+	} else if (dp_handover_send(slot->host->slots[rx->core].inboxes[slot->number], rx)) {
 		count(&slot->counters.handed_over, 1);
-		return;
+	} else {
+		count(&slot->counters.handover_dropped, 1);
 	}
-	count(&slot->counters.handover_dropped, 1);
-	rte_pktmbuf_free(mbuf);
 }
 
 static void take_burst(struct dp_slot *slot, const struct dp_rx *rx, unsigned received,
@@ -129,22 +120,16 @@ static bool receive_inboxes(struct dp_slot *slot, qr_ns now_ns)
 	bool busy = false;
 
 	for (uint8_t c = 0; c < slot->cores; c++) {
-		struct rte_mbuf *mbufs[DP_BURST];
+		struct dp_rx rx[DP_BURST];
 		unsigned received;
 
 		if (c == slot->number)
 			continue;
-		received =
-			rte_ring_sc_dequeue_burst(slot->inboxes[c], (void **)mbufs, DP_BURST, NULL);
+		received = dp_handover_take(slot->inboxes[c], rx, DP_BURST);
 		for (unsigned i = 0; i < received; i++) {
-			struct qr_span bytes = {rte_pktmbuf_mtod(mbufs[i], const uint8_t *),
-						rte_pktmbuf_data_len(mbufs[i])};
-			struct dp_address from;
-
-			memcpy(&from, &mbufs[i]->hash, sizeof(from));
-			dp_core_receive(slot->core, bytes, from, now_ns);
+			dp_core_receive(slot->core, rx[i].bytes, rx[i].from, now_ns);
+			rte_pktmbuf_free(rx[i].mbuf);
 		}
-		rte_pktmbuf_free_bulk(mbufs, received);
 		busy = busy || received > 0;
 	}
 	return busy;
@@ -232,9 +217,10 @@ static bool send_datagrams(struct dp_slot *slot, qr_ns now_ns, uint32_t random)
 	for (uint32_t p = 0; p < host->port_count; p++) {
 		struct dp_batch *batch = &slot->batches[p];
 
-		if (batch->count > 0)
+		if (batch->count > 0) {
 			dp_port_tx(host->ports[p], slot->number, batch->mbufs, batch->to,
 				   batch->count);
+		}
 		batch->count = 0;
 	}
 	return true;

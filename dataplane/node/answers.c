@@ -22,10 +22,11 @@ static uint32_t find_chunk(const struct dp_sessions *sessions, uint32_t slot, ui
 	while (low < high) {
 		uint32_t age = low + (high - low) / 2;
 
-		if (ring[dp_session_position(session, age)].sequence > sequence)
+		if (ring[dp_session_position(session, age)].sequence > sequence) {
 			low = age + 1;
-		else
+		} else {
 			high = age;
+		}
 	}
 	if (low < session->kept) {
 		uint32_t position = dp_session_position(session, low);
@@ -84,10 +85,11 @@ static void enqueue(struct dp_sessions *sessions, uint32_t slot)
 
 	session->due_next = DP_SESSION_NONE;
 	session->due_previous = sessions->due_last;
-	if (sessions->due_last == DP_SESSION_NONE)
+	if (sessions->due_last == DP_SESSION_NONE) {
 		sessions->due_first = slot;
-	else
+	} else {
 		sessions->sessions[sessions->due_last].due_next = slot;
+	}
 	sessions->due_last = slot;
 }
 
@@ -95,14 +97,16 @@ static void dequeue(struct dp_sessions *sessions, uint32_t slot)
 {
 	struct dp_session *session = &sessions->sessions[slot];
 
-	if (session->due_previous == DP_SESSION_NONE)
+	if (session->due_previous == DP_SESSION_NONE) {
 		sessions->due_first = session->due_next;
-	else
+	} else {
 		sessions->sessions[session->due_previous].due_next = session->due_next;
-	if (session->due_next == DP_SESSION_NONE)
+	}
+	if (session->due_next == DP_SESSION_NONE) {
 		sessions->due_last = session->due_previous;
-	else
+	} else {
 		sessions->sessions[session->due_next].due_previous = session->due_previous;
+	}
 }
 
 static void answer_is_due(struct dp_sessions *sessions, uint32_t slot, uint32_t position)

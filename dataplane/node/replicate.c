@@ -153,14 +153,16 @@ static enum qr_error send_next(struct dp_core *core, struct dp_group *group, str
 	error = find_entry(core, group, link, want.index, &at, &bytes);
 	if (error != QR_OK)
 		return QR_AGAIN;
-	if (at.block + at.blocks > link->credit)
+	if (!want.probe && at.block + at.blocks > link->stream.credit)
 		return QR_AGAIN; /* the next ACK brings credit */
+	until = want.until == 0 || want.until > at.bytes ? at.bytes : want.until;
+	if (want.from >= until) { /* the ACK claimed more bytes than the entry has */
+		dp_stream_sent(&link->stream, &want, 0, at.bytes, core->now_ns);
+		return QR_OK;
+	}
 	tx = dp_core_tx_begin(core, &writer);
 	if (tx == NULL)
 		return QR_BUSY;
-	until = want.until == 0 || want.until > at.bytes ? at.bytes : want.until;
-	if (want.from >= until)
-		want.from = 0; /* of an entry that the ACK did not know the size of */
 	fragment.offset = want.from;
 	fragment.bulk = (struct qr_span){bytes.data + want.from, until - want.from};
 	sent = put_fragment(core, group, peer, &at, &fragment, tx, &writer);

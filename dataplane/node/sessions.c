@@ -3,11 +3,11 @@
  *
  * Invariants, with the phases of sessions_table.h:
  *   - LIVE is a function of the log alone: every replica with the same log has the same sessions.
- *     EXPIRING depends also on how much this replica knows to be committed; so it never decides
+ *     ENDING depends also on how much this replica knows to be committed; so it never decides
  *     whether an opening of the log is taken.
  *   - There are capacity + DP_SESSIONS_EXPIRING_MAX slots. A leader opens only when one is free by
  *     its own knowledge. A replica that knows less of the commit may have none left when it applies
- *     that opening; then it has more EXPIRING sessions than the leader had, and the oldest of them
+ *     that opening; then it has more ENDING sessions than the leader had, and the oldest of them
  *     was committed for the leader already: its slot can be taken.
  *   - Likewise chunks: see the ring in sessions_table.h.
  *

@@ -2,15 +2,15 @@
  * The producer table's layout, shared by sessions.c (who is known) and answers.c (what they are
  * told); for nobody else.
  *
- * A slot is FREE, LIVE or EXPIRING:
+ * A slot is FREE, LIVE or ENDING:
  *
  *   FREE      -- OPEN applied -->         LIVE
- *   LIVE      -- EXPIRE applied -->       EXPIRING, last in the queue of expiries
- *   EXPIRING  -- EXPIRE truncated -->     LIVE, taken from the queue's end
- *   EXPIRING  -- EXPIRE committed -->     FREE, taken from the queue's front
+ *   LIVE      -- EXPIRE applied -->       ENDING, last in the queue of expiries
+ *   ENDING    -- EXPIRE truncated -->     LIVE, taken from the queue's end
+ *   ENDING    -- EXPIRE committed -->     FREE, taken from the queue's front
  *   LIVE      -- OPEN truncated -->       FREE
  *
- * LIVE and EXPIRING slots are in `by_id`, LIVE ones also in `by_nonce`. Their state is split by
+ * LIVE and ENDING slots are in `by_id`, LIVE ones also in `by_nonce`. Their state is split by
  * heat: what a chunk touches (one cache line and one ring entry), and what only opening touches.
  *
  * The ring of a session holds its newest chunks, `kept` of them, the newest at `newest`.
@@ -53,7 +53,7 @@ _Static_assert(sizeof(struct dp_session) <= 64, "one cache line");
 struct dp_session_life {
 	uint64_t nonce[2];
 	qr_index opened;  /* entry */
-	qr_index expired; /* entry; EXPIRING only */
+	qr_index expired; /* entry; ENDING only */
 	bool open_committed;
 };
 
@@ -68,7 +68,7 @@ _Static_assert(sizeof(struct dp_session_chunk) == 32, "never across two cache li
 
 struct dp_sessions {
 	uint32_t capacity; /* LIVE sessions */
-	uint32_t slots;	   /* LIVE and EXPIRING */
+	uint32_t slots;	   /* LIVE and ENDING */
 	uint32_t live;
 	uint32_t free_count;
 	struct dp_session *sessions;
@@ -79,7 +79,7 @@ struct dp_sessions {
 	struct dp_slot_map by_id;
 	struct dp_slot_map by_nonce;
 
-	/* EXPIRING slots in log order: a ring of `slots` places */
+	/* ENDING slots in log order: a ring of `slots` places */
 	uint32_t *expiring;
 	uint32_t expiring_first;
 	uint32_t expiring_count;

@@ -38,7 +38,7 @@ struct account {
 struct dp_assembly {
 	qr_term term;
 	qr_index next;
-	qr_index high; /* the highest entry that something is known of; next - 1: none */
+	qr_index high; /* the highest entry heard of; next - 1: none */
 	struct account accounts[DP_ASSEMBLY_ENTRIES];
 };
 
@@ -267,8 +267,6 @@ void dp_assembly_spoil(struct dp_assembly *assembly)
 
 	QR_ASSERT(is_whole(account));
 	empty(account);
-	if (assembly->high == assembly->next)
-		assembly->high = assembly->next - 1;
 }
 
 /* ---- reporting ---- */

@@ -48,10 +48,11 @@ enum dp_replay_verdict dp_replay_check(struct dp_replay *replay, uint32_t incarn
 	if (incarnation == 0)
 		return DP_REPLAY_SEEN;
 
-	if (counter > replay->highest)
+	if (counter > replay->highest) {
 		advance(replay, counter);
-	else if (replay->highest - counter >= DP_REPLAY_WINDOW)
+	} else if (replay->highest - counter >= DP_REPLAY_WINDOW) {
 		return DP_REPLAY_SEEN;
+	}
 	if ((*word & bit) != 0)
 		return DP_REPLAY_SEEN;
 	*word |= bit;

@@ -189,7 +189,6 @@ static void follow_incarnation(struct dp_stream *stream, const struct wire_ack *
 	stream->rewound_ns = 0;
 	stream->timeouts = 0;
 	rewind_cursor(stream);
-	advance_cursor(stream, stream->cursor);
 }
 
 /** The newest list counts, except that a pass that was begun is ended first. */

@@ -17,8 +17,9 @@ static void check_parameters(const struct store_log_parameters *parameters)
 	const struct store_geometry *geometry = &parameters->geometry;
 
 	QR_ASSERT(geometry->stride_blocks > 0 && geometry->segment_blocks > 0);
+	QR_ASSERT(geometry->stride_blocks <= STORE_STRIDE_BLOCKS_MAX);
 	QR_ASSERT(geometry->segment_blocks % geometry->stride_blocks == 0);
-	QR_ASSERT(geometry->segment_blocks <= UINT32_MAX / QR_BLOCK_BYTES);
+	QR_ASSERT(geometry->segment_blocks <= STORE_SEGMENT_BLOCKS_MAX);
 	QR_ASSERT(parameters->window_blocks % geometry->stride_blocks == 0);
 	QR_ASSERT(parameters->window_blocks / geometry->stride_blocks >= 2);
 	QR_ASSERT(parameters->write_depth >= 1 && parameters->write_depth <= STORE_WRITES_MAX);

@@ -102,6 +102,8 @@ struct store_damage {
 	enum qr_error reason;
 };
 struct store_damage store_log_damage(const struct store_log *log);
+/** While a torn tail is being zeroed: how many blocks behind the last entry still are to be. */
+uint32_t store_log_torn_blocks(const struct store_log *log);
 
 /* ---- the leader lays out entries ---- */
 

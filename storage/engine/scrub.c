@@ -79,3 +79,8 @@ void store_scrub_complete(struct store_log *log, enum qr_error result)
 	scrub->high = scrub->next;
 	log->writes.end = scrub->high;
 }
+
+uint32_t store_log_torn_blocks(const struct store_log *log)
+{
+	return (uint32_t)(log->scrub.high - log->scrub.low);
+}

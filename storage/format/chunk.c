@@ -76,7 +76,7 @@ enum qr_error store_chunk_next(struct qr_reader *payload, struct store_chunk *re
 	reserved |= qr_read_u32(payload);
 	chunk.time_ns = qr_read_u64(payload);
 	body = (struct qr_span){qr_read_bytes(payload, chunk.body_bytes), chunk.body_bytes};
-	if (body.data == NULL || !read_padding(payload, chunk.body_bytes))
+	if (!read_padding(payload, chunk.body_bytes) || payload->failed)
 		return QR_MALFORMED;
 	if (chunk.count == 0 || reserved != 0 || chunk.sequence > UINT64_MAX - chunk.count)
 		return QR_MALFORMED;

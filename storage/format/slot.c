@@ -94,7 +94,9 @@ static bool is_well_formed(const struct store_slot *slot)
 		return false;
 	if (slot->state.vote > QR_NODE_MAX)
 		return false;
-	if (geometry->stride_blocks == 0 || geometry->segment_blocks == 0)
+	if (geometry->stride_blocks == 0 || geometry->stride_blocks > STORE_STRIDE_BLOCKS_MAX)
+		return false;
+	if (geometry->segment_blocks == 0 || geometry->segment_blocks > STORE_SEGMENT_BLOCKS_MAX)
 		return false;
 	return geometry->segment_blocks % geometry->stride_blocks == 0;
 }

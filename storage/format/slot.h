@@ -19,6 +19,10 @@
 #define STORE_SLOT_BYTES QR_BLOCK_BYTES
 #define STORE_SLOTS 2
 
+#define STORE_STRIDE_BLOCKS_MAX                                                                    \
+	(1u << 14) /* 64 MiB: bounds an entry, and what recovery reads at once */
+#define STORE_SEGMENT_BLOCKS_MAX ((1u << 20) - 1) /* a segment's bytes fit in 32 bits */
+
 /** How a log lies in its files; fixed when the group is created, equal on all replicas. */
 struct store_geometry {
 	uint32_t segment_blocks; /* whole strides */

@@ -155,7 +155,8 @@ static void enable(struct store_io *io)
 	if (io->enabled)
 		return;
 	/* liburing 2.3 declares io_uring_enable_rings but does not export it. */
-	result = io_uring_register((unsigned)io->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	result = io_uring_register((unsigned)io->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
+				   0);
 	QR_ASSERT(result == 0);
 	io->enabled = true;
 }

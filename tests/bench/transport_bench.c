@@ -94,6 +94,8 @@ static uint64_t sessions_round(struct dp_sessions *table, uint64_t count)
 	struct dp_address to = {.ipv4 = 1};
 	uint64_t start;
 
+	if (count == 0)
+		abort();
 	dp_sessions_clear(table);
 	for (uint64_t s = 0; s < count; s++) {
 		struct store_session_change change = {

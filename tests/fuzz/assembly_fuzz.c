@@ -26,9 +26,10 @@ static struct model model;
 
 static bool all(const bool *there, uint32_t from, uint32_t until)
 {
-	for (uint32_t i = from; i < until; i++)
+	for (uint32_t i = from; i < until; i++) {
 		if (!there[i])
 			return false;
+	}
 	return true;
 }
 
@@ -100,12 +101,13 @@ static void check_report(void)
 		while (from < ENTRY_BYTES) {
 			uint32_t until = find(there, from, true);
 
-			if (until < ENTRY_BYTES)
+			if (until < ENTRY_BYTES) {
 				expect_missing(&ack, &count,
 					       (struct wire_missing){model.next + e, from, until});
-			else if (e + 1 < high)
+			} else if (e + 1 < high) {
 				expect_missing(&ack, &count,
 					       (struct wire_missing){model.next + e, from, 0});
+			}
 			from = find(there, until, false);
 		}
 	}
@@ -211,14 +213,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	}
 	reset(1);
 	for (; size_bytes >= STEP_BYTES; data += STEP_BYTES, size_bytes -= STEP_BYTES) {
-		if (data[0] < 200)
+		if (data[0] < 200) {
 			add_plain(data);
-		else if (data[0] < 230)
+		} else if (data[0] < 230) {
 			add_wild(data);
-		else if (data[0] < 254)
+		} else if (data[0] < 254) {
 			pop_entries(data[0] < 235);
-		else
+		} else {
 			reset(1 + (qr_index)data[1] * DP_ASSEMBLY_ENTRIES / 2);
+		}
 		if (data[6] % 16 == 1)
 			check_report();
 	}

@@ -259,6 +259,21 @@ static void malformed_appends_are_ignored_and_counted(void **state)
 	rig_expect_log(&rig, "114");
 }
 
+/* What is matched cannot have another term, nor be followed by a lower one. */
+static void appends_that_contradict_what_is_matched_are_ignored_and_counted(void **state)
+{
+	(void)state;
+	rig_start(&rig, 3, 4, "");
+	rig_append(&rig, 2, 4, 0, 0, "1133", 0);
+	rig_append(&rig, 2, 4, 4, 2, "4", 0);
+	assert_int_equal(rig.group.ignored, 1);
+	rig_append(&rig, 2, 4, 2, 1, "222", 0);
+	assert_int_equal(rig.group.ignored, 2);
+	rig_expect_log(&rig, "1133");
+	rig_append(&rig, 2, 4, 4, 3, "4", 0);
+	rig_expect_log(&rig, "11334");
+}
+
 /*
  * A log of more elections than are remembered. What is forgotten matches nothing and is never cut
  * off on a guess: it may have been acknowledged. raft.h, RAFT_TERM_RUNS_MAX.
@@ -311,6 +326,7 @@ int main(void)
 		cmocka_unit_test(s6_4_a_heartbeat_reply_repeats_the_newest_round),
 		cmocka_unit_test(f3_a_second_leader_of_a_term_is_ignored_and_counted),
 		cmocka_unit_test(malformed_appends_are_ignored_and_counted),
+		cmocka_unit_test(appends_that_contradict_what_is_matched_are_ignored_and_counted),
 		cmocka_unit_test(forgotten_terms_match_nothing_and_are_never_cut_off),
 	};
 

@@ -5,7 +5,7 @@
 static struct rig rig;
 
 /* A leader of term 5 with the log "1145", nothing acknowledged. */
-static void lead(unsigned voters)
+static void lead(qr_node voters)
 {
 	rig_start(&rig, voters, 4, "114");
 	rig_lead(&rig);
@@ -136,15 +136,17 @@ static void t4_3_a_joint_configuration_commits_on_both_majorities(void **state)
 	rig.configuration.voters_outgoing = qr_nodes_of(1) | qr_nodes_of(4) | qr_nodes_of(5);
 	rig_restart(&rig, rig.group.state, "114", 0);
 	rig_time_out(&rig);
-	for (qr_node node = 2; node <= 4; node++)
+	for (qr_node node = 2; node <= 4; node++) {
 		rig_receive(&rig, (struct raft_message){.kind = RAFT_MESSAGE_PRE_VOTE_REPLY,
 							.from = node,
 							.term = 5});
+	}
 	rig_state_durable(&rig);
-	for (qr_node node = 2; node <= 4; node++)
+	for (qr_node node = 2; node <= 4; node++) {
 		rig_receive(&rig, (struct raft_message){.kind = RAFT_MESSAGE_VOTE_REPLY,
 							.from = node,
 							.term = 5});
+	}
 	rig_step(&rig, (struct raft_event){
 			       .kind = RAFT_EVENT_PROPOSE,
 			       .propose = {.kind = RAFT_ENTRY_NOOP, .blocks = 1},
@@ -186,10 +188,11 @@ static void replicate_up_to(struct cluster *cluster, qr_node leader, qr_nodes no
 			const struct raft_message *message = &cluster->packets[0].message;
 
 			if (message->last > last || !qr_nodes_has(nodes, message->from) ||
-			    !qr_nodes_has(nodes, message->to))
+			    !qr_nodes_has(nodes, message->to)) {
 				cluster_drop_one(cluster, 0);
-			else
+			} else {
 				cluster_deliver_one(cluster, 0, false, false);
+			}
 		}
 	}
 }

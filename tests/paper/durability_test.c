@@ -68,10 +68,11 @@ static void f2_no_quorum_makes_a_leader_before_its_term_is_durable(void **state)
 	rig_time_out(&rig);
 	rig_receive(&rig, (struct raft_message){
 				  .kind = RAFT_MESSAGE_PRE_VOTE_REPLY, .from = 2, .term = 5});
-	for (qr_node node = 2; node <= 3; node++)
+	for (qr_node node = 2; node <= 3; node++) {
 		rig_receive(&rig, (struct raft_message){.kind = RAFT_MESSAGE_VOTE_REPLY,
 							.from = node,
 							.term = 5});
+	}
 	assert_int_equal(rig.group.role, RAFT_CANDIDATE);
 	rig_state_durable(&rig);
 	assert_int_equal(rig.group.role, RAFT_LEADER);

@@ -25,7 +25,7 @@ static struct raft_message pre_vote_request(qr_node from, qr_term term, qr_index
 }
 
 /* Past the time in which node 1 still honours a leader that it may have heard. */
-static void start_out_of_lease(unsigned voters, qr_term term, const char *log)
+static void start_out_of_lease(qr_node voters, qr_term term, const char *log)
 {
 	rig_start(&rig, voters, term, log);
 	rig.group.lease_until_ns = 0;
@@ -148,10 +148,11 @@ static void s5_2_a_candidate_raises_its_term_votes_for_itself_and_asks_all(void 
 	(void)state;
 	rig_start(&rig, 5, 4, "1134");
 	rig_time_out(&rig);
-	for (qr_node node = 2; node <= 3; node++)
+	for (qr_node node = 2; node <= 3; node++) {
 		rig_receive(&rig, (struct raft_message){.kind = RAFT_MESSAGE_PRE_VOTE_REPLY,
 							.from = node,
 							.term = 5});
+	}
 	assert_int_equal(rig.group.role, RAFT_CANDIDATE);
 	assert_int_equal(rig.effects.state.term, 5);
 	assert_int_equal(rig.effects.state.vote, 1);
@@ -184,9 +185,10 @@ static void s5_2_one_voter_counts_once(void **state)
 	(void)state;
 	rig_start(&rig, 5, 4, "11");
 	rig_stand(&rig);
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 5; i++) {
 		rig_receive(&rig, (struct raft_message){
 					  .kind = RAFT_MESSAGE_VOTE_REPLY, .from = 2, .term = 5});
+	}
 	assert_int_equal(rig.group.role, RAFT_CANDIDATE);
 }
 
@@ -312,11 +314,12 @@ static void s5_2_a_refused_candidate_is_a_follower_again(void **state)
 	(void)state;
 	rig_start(&rig, 3, 4, "11");
 	rig_stand(&rig);
-	for (qr_node node = 2; node <= 3; node++)
+	for (qr_node node = 2; node <= 3; node++) {
 		rig_receive(&rig, (struct raft_message){.kind = RAFT_MESSAGE_VOTE_REPLY,
 							.from = node,
 							.term = 5,
 							.reject = true});
+	}
 	assert_int_equal(rig.group.role, RAFT_FOLLOWER);
 	assert_int_equal(rig.group.state.term, 5);
 	assert_int_equal(rig.group.state.vote, 1);

@@ -21,7 +21,7 @@ static void confirm(qr_node from, uint64_t round)
 }
 
 /* A leader of term 5, its no-op committed at 4. */
-static void lead(unsigned voters)
+static void lead(qr_node voters)
 {
 	rig_start(&rig, voters, 4, "114");
 	rig_lead(&rig);
@@ -247,19 +247,21 @@ static void etcd_20418_a_leader_that_slept_serves_nothing_stale(void **state)
 	cluster->now_ns += 3ull * CLUSTER_ELECTION_NS;
 	cluster_tick(cluster, 2);
 	for (uint32_t i = 0; i < cluster->packet_count && i < 500;) {
-		if (cluster->packets[i].message.to == 1)
+		if (cluster->packets[i].message.to == 1) {
 			i++;
-		else
+		} else {
 			cluster_deliver_one(cluster, i, false, false);
+		}
 	}
 	leader = cluster_leader(cluster);
 	assert_int_equal(leader, 2);
 	cluster_propose(cluster, 2, 99);
 	for (uint32_t i = 0; i < cluster->packet_count && i < 500;) {
-		if (cluster->packets[i].message.to == 1)
+		if (cluster->packets[i].message.to == 1) {
 			i++;
-		else
+		} else {
 			cluster_deliver_one(cluster, i, false, false);
+		}
 	}
 	assert_true(cluster->decided_count > cluster_group(cluster, 1)->commit);
 

@@ -13,7 +13,6 @@
  */
 #include "tests/paper/harness/cluster.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +28,18 @@ struct story {
 	char *words[WORDS_MAX];
 };
 
+/* The story itself is wrong: say why, and end. */
+__attribute__((format(printf, 1, 2))) static _Noreturn void give_up(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	(void)fputc('\n', stderr);
+	_Exit(2);
+}
+
 static uint64_t number(const struct story *story, unsigned position, uint64_t otherwise)
 {
 	char *end;
@@ -38,8 +49,7 @@ static uint64_t number(const struct story *story, unsigned position, uint64_t ot
 		return otherwise;
 	value = strtoull(story->words[position], &end, 10);
 	if (*end != '\0') {
-		fprintf(stderr, "not a number: %s\n", story->words[position]);
-		exit(2);
+		give_up("not a number: %s", story->words[position]);
 	}
 	return value;
 }
@@ -49,8 +59,7 @@ static qr_node node_at(const struct story *story, unsigned position)
 	uint64_t node = number(story, position, 0);
 
 	if (story->cluster == NULL || node < 1 || node > story->cluster->node_count) {
-		fprintf(stderr, "%s: no such node\n", story->words[0]);
-		exit(2);
+		give_up("%s: no such node", story->words[0]);
 	}
 	return (qr_node)node;
 }
@@ -91,12 +100,13 @@ static void say_details(FILE *out, const struct raft_message *message)
 		fprintf(out, " commit %ju", message->commit);
 		break;
 	case RAFT_MESSAGE_APPEND_REPLY:
-		if (message->reject)
+		if (message->reject) {
 			fprintf(out, " no %ju, try %ju/%ju", message->index, message->hint_index,
 				message->hint_term);
-		else
+		} else {
 			fprintf(out, " durable %ju matched %ju", message->index,
 				message->hint_index);
+		}
 		break;
 	case RAFT_MESSAGE_HEARTBEAT:
 		fprintf(out, " commit %ju round %ju", message->commit, message->round);
@@ -121,18 +131,20 @@ static void do_cluster(struct story *story)
 {
 	if (story->cluster != NULL)
 		cluster_destroy(story->cluster);
-	if (number(story, 2, 0) > 0)
-		story->cluster = cluster_create_with_learners((unsigned)number(story, 1, 3),
-							      (unsigned)number(story, 2, 0));
-	else
-		story->cluster = cluster_create((unsigned)number(story, 1, 3), 1);
+	if (number(story, 2, 0) > 0) {
+		story->cluster = cluster_create_with_learners((qr_node)number(story, 1, 3),
+							      (qr_node)number(story, 2, 0));
+	} else {
+		story->cluster = cluster_create((qr_node)number(story, 1, 3), 1);
+	}
 }
 
 static void do_window(struct story *story)
 {
-	for (qr_node node = 1; node <= story->cluster->node_count; node++)
+	for (qr_node node = 1; node <= story->cluster->node_count; node++) {
 		cluster_group(story->cluster, node)->parameters.window_entries =
 			(uint32_t)number(story, 1, 1);
+	}
 }
 
 static void do_time_out(struct story *story)
@@ -259,10 +271,11 @@ static void do_answers(struct story *story)
 	const struct cluster_node *node = &story->cluster->nodes[node_at(story, 1)];
 
 	fprintf(story->out, "%u answered", node->read_count);
-	if (node->read_count > 0 && node->read.failed)
+	if (node->read_count > 0 && node->read.failed) {
 		fputs(", the newest: ask elsewhere", story->out);
-	else if (node->read_count > 0)
+	} else if (node->read_count > 0) {
 		fprintf(story->out, ", the newest at %ju", node->read.index);
+	}
 	fputc('\n', story->out);
 }
 
@@ -291,9 +304,10 @@ static void do_logs(struct story *story)
 		const struct cluster_node *self = &story->cluster->nodes[node];
 
 		fprintf(story->out, "%u:", node);
-		for (qr_index index = 1; self->up && index <= self->raft.last; index++)
+		for (qr_index index = 1; self->up && index <= self->raft.last; index++) {
 			fprintf(story->out, " %ju:%ju%s", self->log[index].entry.term,
 				self->log[index].value, index == self->raft.commit ? " |" : "");
+		}
 		fputc('\n', story->out);
 	}
 }
@@ -334,8 +348,9 @@ static void run_command(struct story *story, const char *line)
 	char *rest = copy;
 	char *word;
 
-	snprintf(copy, sizeof(copy), "%s", line);
+	(void)snprintf(copy, sizeof(copy), "%s", line);
 	story->word_count = 0;
+	story->words[0] = copy;
 	while ((word = strsep(&rest, " ")) != NULL && story->word_count < WORDS_MAX) {
 		if (*word != '\0')
 			story->words[story->word_count++] = word;
@@ -348,8 +363,7 @@ static void run_command(struct story *story, const char *line)
 			fprintf(story->out, "TROUBLE: %s\n", story->cluster->trouble);
 		return;
 	}
-	fprintf(stderr, "unknown command: %s\n", line);
-	exit(2);
+	give_up("unknown command: %s", line);
 }
 
 static char *read_file(const char *path)
@@ -359,10 +373,9 @@ static char *read_file(const char *path)
 	size_t size = 0;
 
 	if (file == NULL || getdelim(&text, &size, '\0', file) < 0) {
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
-		exit(2);
+		give_up("%s: %m", path);
 	}
-	fclose(file);
+	(void)fclose(file);
 	return text;
 }
 
@@ -379,7 +392,7 @@ static char *retell(const char *text)
 
 	story.out = open_memstream(&told, &size);
 	if (story.out == NULL || copy == NULL)
-		exit(2);
+		give_up("out of memory");
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (skipping) {
 			skipping = *line != '\0';
@@ -396,14 +409,13 @@ static char *retell(const char *text)
 		line = rest == NULL ? NULL : strsep(&rest, "\n");
 		skipping = line != NULL && strcmp(line, "----") == 0;
 		if (line != NULL && !skipping) {
-			fprintf(stderr, "no ---- after a command; found: %s\n", line);
-			exit(2);
+			give_up("no ---- after a command; found: %s", line);
 		}
 	}
 	if (story.cluster != NULL)
 		cluster_destroy(story.cluster);
 	free(copy);
-	fclose(story.out);
+	(void)fclose(story.out);
 	return told;
 }
 
@@ -412,8 +424,7 @@ static void rewrite(const char *path, const char *told)
 	FILE *file = fopen(path, "w");
 
 	if (file == NULL || fputs(told, file) < 0 || fclose(file) != 0) {
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
-		exit(2);
+		give_up("%s: %m", path);
 	}
 }
 

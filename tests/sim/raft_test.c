@@ -62,8 +62,10 @@ static void choose_weather(struct run *run)
 		.pace_ns = CLUSTER_HEARTBEAT_NS / (1 + below(run, 8)),
 		.disks_wait = below(run, 4) != 0,
 	};
-	for (qr_node node = 1; node <= NODES; node++)
+	for (qr_node node = 1; node <= NODES; node++) {
 		run->cluster->nodes[node].disk_waits = run->weather.disks_wait;
+		run->cluster->nodes[node].keeps_commit = below(run, 2) == 0;
+	}
 	run->cluster->parameters.window_entries = (uint32_t)(1 + below(run, 40));
 	run->cluster->parameters.window_blocks = (uint32_t)(1 + below(run, 100));
 	for (qr_node node = 1; node <= NODES; node++) {
@@ -96,10 +98,11 @@ static void do_packet(struct run *run, bool keep, bool drop)
 	}
 	/* Mostly in order, as on a real link; sometimes anything. */
 	position = below(run, 4) == 0 ? (uint32_t)below(run, cluster->packet_count) : 0;
-	if (drop)
+	if (drop) {
 		cluster_drop_one(cluster, position);
-	else
+	} else {
 		cluster_deliver_one(cluster, position, keep, below(run, 2) == 0);
+	}
 }
 
 static void do_propose(struct run *run)
@@ -136,10 +139,11 @@ static void do_restart(struct run *run)
 
 static void do_cut(struct run *run)
 {
-	if (below(run, 2) == 0)
+	if (below(run, 2) == 0) {
 		cluster_isolate(run->cluster, any_node(run));
-	else
+	} else {
 		run->cluster->cut[any_node(run)][any_node(run)] = true;
+	}
 }
 
 static void do_client(struct run *run, bool read, bool fail)

@@ -1,17 +1,18 @@
 /* The nodes, the network and the clock. */
+#include "consensus/base/assert.h"
 #include "tests/paper/harness/cluster_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static struct cluster *create(unsigned voter_count, unsigned learner_count, uint64_t seed)
+static struct cluster *create(qr_node voter_count, qr_node learner_count, uint64_t seed)
 {
 	struct cluster *cluster = calloc(1, sizeof(*cluster));
-	unsigned node_count = voter_count + learner_count;
+	qr_node node_count = (qr_node)(voter_count + learner_count);
 
 	assert_non_null(cluster);
 	assert_true(node_count <= CLUSTER_NODES_MAX);
-	cluster->nodes = calloc(node_count + 1, sizeof(*cluster->nodes));
+	cluster->nodes = calloc(node_count + 1u, sizeof(*cluster->nodes));
 	assert_non_null(cluster->nodes);
 	cluster->node_count = node_count;
 	cluster->now_ns = 1000000000;
@@ -24,22 +25,23 @@ static struct cluster *create(unsigned voter_count, unsigned learner_count, uint
 	};
 	qr_prng_init(&cluster->prng, seed);
 	for (qr_node node = 1; node <= node_count; node++) {
-		if (node <= voter_count)
+		if (node <= voter_count) {
 			cluster->configuration.voters |= qr_nodes_of(node);
-		else
+		} else {
 			cluster->configuration.learners |= qr_nodes_of(node);
+		}
 	}
 	for (qr_node node = 1; node <= node_count; node++)
 		cluster_restart(cluster, node);
 	return cluster;
 }
 
-struct cluster *cluster_create(unsigned node_count, uint64_t seed)
+struct cluster *cluster_create(qr_node node_count, uint64_t seed)
 {
 	return create(node_count, 0, seed);
 }
 
-struct cluster *cluster_create_with_learners(unsigned voter_count, unsigned learner_count)
+struct cluster *cluster_create_with_learners(qr_node voter_count, qr_node learner_count)
 {
 	return create(voter_count, learner_count, 1);
 }
@@ -125,10 +127,11 @@ void cluster_deliver_one(struct cluster *cluster, uint32_t position, bool keep, 
 	packet = keep ? cluster->packets[position] : take_packet(cluster, position);
 	to = packet.message.to;
 	if (cluster->nodes[to].up && !cluster->cut[packet.message.from][to]) {
-		if (split && packet.message.kind == RAFT_MESSAGE_APPEND)
+		if (split && packet.message.kind == RAFT_MESSAGE_APPEND) {
 			receive_split(cluster, &packet);
-		else
+		} else {
 			receive(cluster, &packet.message, packet.entries);
+		}
 		cluster_settle(cluster, to);
 	}
 	if (!keep)
@@ -218,12 +221,13 @@ static void release_held(struct cluster *cluster, struct cluster_node *self)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < self->held_count; i++) {
-		if (cluster_store_satisfies(self, &self->held[i].message))
+		if (cluster_store_satisfies(self, &self->held[i].message)) {
 			cluster_send(cluster, self->held[i]);
-		else if (cluster_store_is_outdated(self, &self->held[i].message))
+		} else if (cluster_store_is_outdated(self, &self->held[i].message)) {
 			free(self->held[i].entries);
-		else
+		} else {
 			self->held[kept++] = self->held[i];
+		}
 	}
 	self->held_count = kept;
 }
@@ -236,6 +240,7 @@ static void take_entries(struct cluster *cluster, qr_node node, const struct raf
 	struct cluster_node *self = &cluster->nodes[node];
 
 	assert_true(effects->write_last <= CLUSTER_LOG_MAX);
+	QR_ASSERT(content != NULL);
 	for (qr_index index = effects->write_first; index <= effects->write_last; index++) {
 		struct cluster_entry *entry = &self->log[index];
 
@@ -254,44 +259,25 @@ static void take_entries(struct cluster *cluster, qr_node node, const struct raf
 				    effects->generation);
 }
 
-static void propose(struct cluster *cluster, qr_node node, enum raft_entry_kind kind,
-		    uint64_t value, uint32_t blocks)
-{
-	struct cluster_entry content = {
-		.entry = {.kind = kind, .blocks = blocks},
-		.value = value,
-	};
-
-	cluster_step(cluster, node,
-		     (struct raft_event){
-			     .kind = RAFT_EVENT_PROPOSE,
-			     .propose = {.kind = kind, .blocks = blocks},
-		     },
-		     &content);
-}
-
 /* One step, its effects carried out in the order that raft.h prescribes, and judged. */
-void cluster_step(struct cluster *cluster, qr_node node, struct raft_event event,
-		  const struct cluster_entry *content)
+static void step_once(struct cluster *cluster, qr_node node, const struct raft_event *event,
+		      const struct cluster_entry *content)
 {
 	struct cluster_node *self = &cluster->nodes[node];
 	struct raft_effects *effects = &cluster->effects;
-	bool wants_noop;
 
-	event.now_ns = cluster->now_ns;
 	/* All but the sizes, which no invariant across a step is about. */
 	memcpy(&cluster->before, &self->raft, offsetof(struct raft_group, sizes));
-	raft_step(&self->raft, &event, effects);
+	raft_step(&self->raft, event, effects);
 	raft_invariants_check(&self->raft);
 	raft_invariants_check_step(&cluster->before, &self->raft);
-	wants_noop = effects->wants_noop;
 
 	if (effects->truncated)
 		cluster_store_truncate(self, effects->truncate_to);
 	if (effects->save_state)
 		cluster_store_write_state(self, &effects->state);
 	if (effects->appended)
-		take_entries(cluster, node, &event, content);
+		take_entries(cluster, node, event, content);
 	cluster_judge_role(cluster, node);
 	if (effects->commit_moved)
 		cluster_judge_commit(cluster, node, cluster->before.commit + 1, effects->commit);
@@ -302,8 +288,32 @@ void cluster_step(struct cluster *cluster, qr_node node, struct raft_event event
 	}
 	emit_messages(cluster, self);
 	release_held(cluster, self);
-	if (wants_noop)
-		propose(cluster, node, RAFT_ENTRY_NOOP, 0, 1);
+}
+
+static void propose(struct cluster *cluster, qr_node node, enum raft_entry_kind kind,
+		    uint64_t value)
+{
+	struct cluster_entry content = {
+		.entry = {.kind = kind, .blocks = 1 + (uint32_t)(value % 7)},
+		.value = value,
+	};
+	struct raft_event event = {
+		.kind = RAFT_EVENT_PROPOSE,
+		.now_ns = cluster->now_ns,
+		.propose = {.kind = kind, .blocks = content.entry.blocks},
+	};
+
+	step_once(cluster, node, &event, &content);
+}
+
+/* A step, and the no-op of a new leader with it. */
+void cluster_step(struct cluster *cluster, qr_node node, struct raft_event event,
+		  const struct cluster_entry *content)
+{
+	event.now_ns = cluster->now_ns;
+	step_once(cluster, node, &event, content);
+	if (cluster->effects.wants_noop)
+		propose(cluster, node, RAFT_ENTRY_NOOP, 0);
 }
 
 /* A disk that does not wait for the test finishes everything at once. */
@@ -393,7 +403,7 @@ qr_index cluster_propose(struct cluster *cluster, qr_node node, uint64_t value)
 	qr_index index = cluster->nodes[node].raft.last + 1;
 
 	assert_true(raft_can_propose(&cluster->nodes[node].raft));
-	propose(cluster, node, RAFT_ENTRY_DATA, value, 1 + (uint32_t)(value % 7));
+	propose(cluster, node, RAFT_ENTRY_DATA, value);
 	cluster_settle(cluster, node);
 	return index;
 }

@@ -58,7 +58,8 @@ struct cluster_write {
 struct cluster_node {
 	struct raft_group raft;
 	bool up;
-	bool disk_waits; /* writes finish only by cluster_flush */
+	bool disk_waits;   /* writes finish only by cluster_flush */
+	bool keeps_commit; /* a restart knows what was durable and committed before */
 
 	struct cluster_entry log[CLUSTER_LOG_MAX + 1];
 
@@ -80,7 +81,7 @@ struct cluster_node {
 struct cluster {
 	struct raft_configuration configuration;
 	struct raft_parameters parameters;
-	unsigned node_count;
+	qr_node node_count;
 	qr_ns now_ns;
 	struct qr_prng prng;
 	struct cluster_node *nodes; /* [1..node_count] */
@@ -102,9 +103,9 @@ struct cluster {
 };
 
 /** Nodes 1..node_count, all voters, at term 0 with empty logs; disks finish at once. */
-struct cluster *cluster_create(unsigned node_count, uint64_t seed);
+struct cluster *cluster_create(qr_node node_count, uint64_t seed);
 /** Nodes above `voter_count` are learners. */
-struct cluster *cluster_create_with_learners(unsigned voter_count, unsigned learner_count);
+struct cluster *cluster_create_with_learners(qr_node voter_count, qr_node learner_count);
 void cluster_destroy(struct cluster *cluster);
 
 /** Time passes for everybody; every node that is up is ticked each half heartbeat. */

@@ -10,7 +10,7 @@ void cluster_trouble(struct cluster *cluster, const char *format, ...)
 	if (cluster->trouble[0] != '\0')
 		return;
 	va_start(arguments, format);
-	vsnprintf(cluster->trouble, sizeof(cluster->trouble), format, arguments);
+	(void)vsnprintf(cluster->trouble, sizeof(cluster->trouble), format, arguments);
 	va_end(arguments);
 }
 
@@ -29,9 +29,10 @@ void cluster_judge_entry(struct cluster *cluster, qr_node node, qr_index index)
 	uint64_t chain =
 		cluster_chain(log[index - 1].chain, log[index].entry.term, log[index].value);
 
-	if (log[index].entry.index != index || log[index].chain != chain)
+	if (log[index].entry.index != index || log[index].chain != chain) {
 		cluster_trouble(cluster, "log matching: node %u, index %ju", node,
 				(uintmax_t)index);
+	}
 }
 
 static bool same(const struct cluster_entry *a, const struct cluster_entry *b)
@@ -49,18 +50,21 @@ void cluster_judge_role(struct cluster *cluster, qr_node node)
 	assert_true(term < CLUSTER_TERM_MAX);
 	if (self->raft.role != RAFT_LEADER)
 		return;
-	if (cluster->leader_of[term] != 0 && cluster->leader_of[term] != node)
+	if (cluster->leader_of[term] != 0 && cluster->leader_of[term] != node) {
 		cluster_trouble(cluster, "election safety: %u and %u lead term %ju",
 				cluster->leader_of[term], node, (uintmax_t)term);
+	}
 	cluster->leader_of[term] = node;
 	for (qr_index index = 1; index <= cluster->decided_count; index++) {
 		if (cluster->decided_in[index] < term &&
-		    (index > self->raft.last || !same(&self->log[index], &cluster->decided[index])))
+		    (index > self->raft.last ||
+		     !same(&self->log[index], &cluster->decided[index]))) {
 			cluster_trouble(cluster,
 					"leader completeness: node %u, term %ju lacks %ju, decided "
 					"in term %ju",
 					node, (uintmax_t)term, (uintmax_t)index,
 					(uintmax_t)cluster->decided_in[index]);
+		}
 	}
 }
 
@@ -73,9 +77,10 @@ static void judge_durability(struct cluster *cluster, const struct cluster_entry
 		if (same(&cluster->nodes[node].disk[entry->entry.index], entry))
 			holders |= qr_nodes_of(node);
 	}
-	if (!raft_configuration_has_quorum(&cluster->configuration, holders))
+	if (!raft_configuration_has_quorum(&cluster->configuration, holders)) {
 		cluster_trouble(cluster, "durability: index %ju is decided but not on a quorum",
 				(uintmax_t)entry->entry.index);
+	}
 }
 
 void cluster_judge_commit(struct cluster *cluster, qr_node node, qr_index from, qr_index to)
@@ -86,14 +91,16 @@ void cluster_judge_commit(struct cluster *cluster, qr_node node, qr_index from, 
 		const struct cluster_entry *entry = &self->log[index];
 
 		if (index <= cluster->decided_count) {
-			if (!same(entry, &cluster->decided[index]))
+			if (!same(entry, &cluster->decided[index])) {
 				cluster_trouble(cluster, "state machine safety: node %u, index %ju",
 						node, (uintmax_t)index);
+			}
 			continue;
 		}
-		if (self->raft.role != RAFT_LEADER)
+		if (self->raft.role != RAFT_LEADER) {
 			cluster_trouble(cluster, "node %u committed %ju before any leader", node,
 					(uintmax_t)index);
+		}
 		cluster->decided[index] = *entry;
 		cluster->decided_in[index] = self->raft.state.term;
 		cluster->decided_count = index;
@@ -105,24 +112,27 @@ static void judge_vote(struct cluster *cluster, qr_node node, qr_term term, qr_n
 {
 	struct cluster_node *self = &cluster->nodes[node];
 
-	if (self->voted[term] != 0 && self->voted[term] != vote)
+	if (self->voted[term] != 0 && self->voted[term] != vote) {
 		cluster_trouble(cluster, "node %u voted for %u and %u in term %ju", node,
 				self->voted[term], vote, (uintmax_t)term);
+	}
 	self->voted[term] = vote;
 	if (self->disk_state.term < term ||
-	    (self->disk_state.term == term && self->disk_state.vote != vote))
+	    (self->disk_state.term == term && self->disk_state.vote != vote)) {
 		cluster_trouble(cluster, "node %u voted in term %ju before that was durable", node,
 				(uintmax_t)term);
+	}
 }
 
 /* A linearizable read sees everything that was decided anywhere before it was asked for. */
 void cluster_judge_read(struct cluster *cluster, qr_node node, const struct raft_read_done *read)
 {
 	assert_true(read->context < CLUSTER_READS_MAX);
-	if (!read->failed && read->index < cluster->read_floor[read->context])
+	if (!read->failed && read->index < cluster->read_floor[read->context]) {
 		cluster_trouble(cluster, "stale read: node %u, read %ju at %ju, decided was %ju",
 				node, (uintmax_t)read->context, (uintmax_t)read->index,
 				(uintmax_t)cluster->read_floor[read->context]);
+	}
 }
 
 /* A promise that leaves a node must already be kept by its disk. */
@@ -139,8 +149,9 @@ void cluster_judge_departure(struct cluster *cluster, const struct raft_message 
 		qr_index index = message->index;
 
 		if (index > 0 &&
-		    (index > self->raft.last || !same(&self->disk[index], &self->log[index])))
+		    (index > self->raft.last || !same(&self->disk[index], &self->log[index]))) {
 			cluster_trouble(cluster, "node %u acknowledged %ju before it was durable",
 					message->from, (uintmax_t)index);
+		}
 	}
 }

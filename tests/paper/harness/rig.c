@@ -28,7 +28,7 @@ void rig_restart(struct rig *rig, struct raft_hard_state state, const char *log,
 	raft_invariants_check(&rig->group);
 }
 
-void rig_start(struct rig *rig, unsigned voters, qr_term term, const char *log)
+void rig_start(struct rig *rig, qr_node voters, qr_term term, const char *log)
 {
 	memset(rig, 0, sizeof(*rig));
 	rig->parameters = (struct raft_parameters){
@@ -100,18 +100,20 @@ void rig_state_durable(struct rig *rig)
 		      });
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the arguments of AppendEntries, as in figure 2 */
 void rig_append(struct rig *rig, qr_node from, qr_term term, qr_index prev, qr_term prev_term,
 		const char *entries, qr_index commit)
 {
 	size_t count = strlen(entries);
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		rig->entries[i] = (struct raft_entry){
 			.index = prev + 1 + i,
 			.term = term_of(entries[i]),
 			.kind = RAFT_ENTRY_DATA,
 			.blocks = 1,
 		};
+	}
 	rig_receive(rig, (struct raft_message){
 				 .kind = RAFT_MESSAGE_APPEND,
 				 .from = from,
@@ -135,9 +137,9 @@ void rig_time_out(struct rig *rig)
 
 static void grant(struct rig *rig, enum raft_message_kind kind, qr_term term)
 {
-	unsigned needed = qr_nodes_count(rig->configuration.voters) / 2;
+	qr_node last = (qr_node)(1 + qr_nodes_count(rig->configuration.voters) / 2);
 
-	for (qr_node node = 2; node < 2 + needed; node++)
+	for (qr_node node = 2; node <= last; node++)
 		rig_receive(rig, (struct raft_message){.kind = kind, .from = node, .term = term});
 }
 

@@ -24,7 +24,7 @@ struct rig {
 };
 
 /** Voters 1..`voters`; node 1 starts in `term`, having voted for nobody, with this durable log. */
-void rig_start(struct rig *rig, unsigned voters, qr_term term, const char *log);
+void rig_start(struct rig *rig, qr_node voters, qr_term term, const char *log);
 /** The same with the parameters and the configuration that were set in the rig before. */
 void rig_restart(struct rig *rig, struct raft_hard_state state, const char *log, qr_index commit);
 
@@ -39,9 +39,11 @@ void rig_propose(struct rig *rig, uint32_t blocks);
 void rig_durable(struct rig *rig, qr_index index);
 void rig_state_durable(struct rig *rig);
 
+/* NOLINTBEGIN(readability-function-size): the arguments of AppendEntries, as in figure 2 */
 /** An APPEND to node 1 whose entries have the terms written in `entries`. */
 void rig_append(struct rig *rig, qr_node from, qr_term term, qr_index prev, qr_term prev_term,
 		const char *entries, qr_index commit);
+/* NOLINTEND(readability-function-size) */
 
 /** To the election timeout and a tick: node 1 is a pre-candidate afterwards. */
 void rig_time_out(struct rig *rig);

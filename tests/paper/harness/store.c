@@ -106,11 +106,12 @@ static void finish_oldest(struct cluster *cluster, qr_node node)
 	}
 	tell_durable(cluster, node,
 		     (struct raft_position){write.last, write.last_term, write.generation});
-	if (write.generation != self->raft.generation && self->durable > 0)
+	if (write.generation != self->raft.generation && self->durable > 0) {
 		tell_durable(cluster, node,
 			     (struct raft_position){self->durable,
 						    self->log[self->durable].entry.term,
 						    self->raft.generation});
+	}
 }
 
 void cluster_flush(struct cluster *cluster, qr_node node, uint32_t count)
@@ -200,9 +201,12 @@ void cluster_restart(struct cluster *cluster, qr_node node)
 	assert_false(self->up);
 	parameters.self = node;
 	recovered.last = recover_log(self, runs, &run_count);
-	if (recovered.last < durable)
+	if (recovered.last < durable) {
 		cluster_trouble(cluster, "node %u lost durable entries: the harness is wrong",
 				node);
+	}
+	if (self->keeps_commit)
+		recovered.commit = durable < self->raft.commit ? durable : self->raft.commit;
 	self->durable = recovered.last;
 	raft_init(&self->raft, &parameters, &recovered, runs, run_count, cluster->now_ns);
 	raft_invariants_check(&self->raft);

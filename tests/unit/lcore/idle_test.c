@@ -87,6 +87,20 @@ static void a_poller_without_deadlines_bounds_the_sleep(void **state)
 	assert_int_equal(sleep_ns, DP_IDLE_SLEEP_MIN_NS);
 }
 
+static void a_busy_loop_yields_now_and_then_unless_isolated(void **state)
+{
+	struct dp_idler idler;
+
+	(void)state;
+	dp_idler_init(&idler, DP_IDLE_POLL, false, 0);
+	assert_false(dp_idler_busy(&idler, 49 * US));
+	assert_true(dp_idler_busy(&idler, 50 * US));
+	assert_false(dp_idler_busy(&idler, 51 * US));
+	assert_true(dp_idler_busy(&idler, 100 * US));
+	dp_idler_init(&idler, DP_IDLE_POLL, true, 0);
+	assert_false(dp_idler_busy(&idler, 1000 * MS));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +110,7 @@ int main(void)
 		cmocka_unit_test(a_sleep_ends_at_the_next_deadline),
 		cmocka_unit_test(a_deadline_in_the_past_is_now),
 		cmocka_unit_test(a_poller_without_deadlines_bounds_the_sleep),
+		cmocka_unit_test(a_busy_loop_yields_now_and_then_unless_isolated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

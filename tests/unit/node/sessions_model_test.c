@@ -139,10 +139,11 @@ static void apply_op(struct dp_sessions *table, const struct op *op)
 		.nonce = {session->nonce[0], session->nonce[1]},
 	};
 
-	if (op->kind == OP_CHUNK)
+	if (op->kind == OP_CHUNK) {
 		assert_true(dp_sessions_apply_chunk(table, op->index, &op->chunk, op->offset));
-	else
+	} else {
 		assert_true(dp_sessions_apply_change(table, op->index, &change));
+	}
 }
 
 static void log_op(struct op op)
@@ -264,9 +265,10 @@ static enum dp_session_verdict model_check(const struct session *session,
 		     c++) {
 			const struct chunk *chunk = &session->chunks[c];
 
-			if (chunk->sequence == sequence && chunk->count == count)
+			if (chunk->sequence == sequence && chunk->count == count) {
 				return chunk->index <= commit ? DP_SESSION_ANSWERED
 							      : DP_SESSION_PENDING;
+			}
 		}
 		return DP_SESSION_FORGOTTEN;
 	}
@@ -359,9 +361,10 @@ static void step_retry(void)
 
 static void set_due(struct session *session, uint64_t sequence)
 {
-	for (uint32_t c = kept_from(session); c < session->chunk_count; c++)
+	for (uint32_t c = kept_from(session); c < session->chunk_count; c++) {
 		if (session->chunks[c].sequence == sequence)
 			session->chunks[c].due = true;
+	}
 }
 
 static void commit_op(struct replica *replica, const struct op *op)
@@ -441,10 +444,12 @@ static void step_truncate(void)
 			world.session_count--;
 		}
 	}
-	for (uint32_t s = world.oldest_session; s < world.session_count; s++)
-		for (unsigned r = 0; r < REPLICAS; r++)
+	for (uint32_t s = world.oldest_session; s < world.session_count; s++) {
+		for (unsigned r = 0; r < REPLICAS; r++) {
 			if (sessions[s].kept_from[r] > sessions[s].chunk_count)
 				sessions[s].kept_from[r] = sessions[s].chunk_count;
+		}
+	}
 	for (unsigned r = 0; r < REPLICAS; r++)
 		dp_sessions_truncate(world.replicas[r].table, to);
 	world.last = to;
@@ -456,10 +461,11 @@ static void check_reply(const struct wire_chunk_reply *reply)
 	struct session *session = NULL;
 	uint32_t c;
 
-	for (uint32_t s = world.oldest_session; s < world.session_count; s++)
+	for (uint32_t s = world.oldest_session; s < world.session_count; s++) {
 		if (sessions[s].id == reply->session)
 			session = &sessions[s];
-	assert_non_null(session);
+	}
+	QR_ASSERT(session != NULL);
 	assert_true(reply->expected == expected_of(session));
 	c = kept_from(session);
 	for (uint32_t a = 0; a < reply->answer_count; a++) {
@@ -478,9 +484,10 @@ static void check_reply(const struct wire_chunk_reply *reply)
 
 static bool is_due(const struct session *session)
 {
-	for (uint32_t c = kept_from(session); c < session->chunk_count; c++)
+	for (uint32_t c = kept_from(session); c < session->chunk_count; c++) {
 		if (session->chunks[c].due)
 			return true;
+	}
 	return false;
 }
 
@@ -497,9 +504,10 @@ static void step_replies(void)
 		if (below(50) == 0)
 			return;
 	}
-	for (uint32_t s = world.oldest_session; s < world.session_count; s++)
+	for (uint32_t s = world.oldest_session; s < world.session_count; s++) {
 		if (dp_sessions_find(leader(), sessions[s].id) != DP_SESSION_NONE)
 			assert_false(is_due(&sessions[s]));
+	}
 }
 
 /* ---- changes of leader and restarts ---- */
@@ -580,26 +588,27 @@ static void step(void)
 {
 	uint64_t dice = below(1000);
 
-	if (dice < 60)
+	if (dice < 60) {
 		step_open();
-	else if (dice < 400)
+	} else if (dice < 400) {
 		step_chunk();
-	else if (dice < 600)
+	} else if (dice < 600) {
 		step_retry();
-	else if (dice < 760)
+	} else if (dice < 760) {
 		step_commit();
-	else if (dice < 800)
+	} else if (dice < 800) {
 		step_truncate();
-	else if (dice < 860)
+	} else if (dice < 860) {
 		step_replies();
-	else if (dice < 880)
+	} else if (dice < 880) {
 		step_expire();
-	else if (dice < 885)
+	} else if (dice < 885) {
 		step_swap();
-	else if (dice < 887)
+	} else if (dice < 887) {
 		step_restart();
-	else
+	} else {
 		next_entry();
+	}
 	check_counts();
 	check_nonce();
 }
@@ -615,9 +624,10 @@ static void run_seed(uint64_t seed)
 	world.session_count = 0;
 	world.oldest_session = 0;
 	next_entry();
-	for (unsigned r = 0; r < REPLICAS; r++)
+	for (unsigned r = 0; r < REPLICAS; r++) {
 		world.replicas[r] =
 			(struct replica){.table = table_create(world.capacity), .number = r};
+	}
 	for (unsigned i = 0; i < STEPS && world.op_count < OPS_MAX - 200; i++)
 		step();
 	for (unsigned r = 0; r < REPLICAS; r++)

@@ -4,6 +4,7 @@
 #include "tests/unit/node/table.h"
 
 #define CAPACITY 4
+#define WINDOW ((uint64_t)WIRE_WINDOW_CHUNKS)
 #define HERE ((struct dp_address){.ipv4 = 0x7f000001, .udp = 9000, .port = 1})
 
 static struct dp_sessions *table;
@@ -159,13 +160,13 @@ static void the_answers_of_a_window_are_kept(void **state)
 {
 	(void)state;
 	assert_true(open_session(1, 700));
-	for (uint64_t i = 0; i < 3 * WIRE_WINDOW_CHUNKS; i++) {
+	for (uint64_t i = 0; i < 3 * WINDOW; i++) {
 		assert_true(append(2 + i, 700, i, 1));
 		commit(700, i, 1);
 	}
-	for (uint64_t i = 0; i < 2 * WIRE_WINDOW_CHUNKS; i++)
+	for (uint64_t i = 0; i < 2 * WINDOW; i++)
 		assert_int_equal(check(700, i, 1), DP_SESSION_FORGOTTEN);
-	for (uint64_t i = 2 * WIRE_WINDOW_CHUNKS; i < 3 * WIRE_WINDOW_CHUNKS; i++)
+	for (uint64_t i = 2 * WINDOW; i < 3 * WINDOW; i++)
 		assert_int_equal(check(700, i, 1), DP_SESSION_ANSWERED);
 }
 

@@ -21,7 +21,7 @@
 #define SECOND 1000000000ull
 #define DATAGRAM_MAX 8192u
 #define UDP_BASE 7000
-#define KILLS 20
+#define KILLS 5
 
 static struct rte_mempool *pool;
 

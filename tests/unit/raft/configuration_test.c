@@ -2,7 +2,7 @@
 #include "consensus/raft/configuration.h"
 #include "tests/unit/unit.h"
 
-static qr_nodes first_nodes(unsigned count)
+static qr_nodes first_nodes(qr_node count)
 {
 	qr_nodes nodes = 0;
 
@@ -50,10 +50,11 @@ static void test_quorums_agree_with_brute_force(void **state)
 				.voters_outgoing = outgoing,
 			};
 
-			for (qr_nodes nodes = 0; nodes < 1u << 8; nodes += 2)
+			for (qr_nodes nodes = 0; nodes < 1u << 8; nodes += 2) {
 				assert_int_equal(
 					raft_configuration_has_quorum(&configuration, nodes),
 					brute_quorum(&configuration, nodes));
+			}
 		}
 	}
 }
@@ -68,10 +69,11 @@ static void test_blocked_agrees_with_brute_force(void **state)
 				.voters_outgoing = outgoing,
 			};
 
-			for (qr_nodes nodes = 0; nodes < 1u << 6; nodes += 2)
+			for (qr_nodes nodes = 0; nodes < 1u << 6; nodes += 2) {
 				assert_int_equal(
 					raft_configuration_has_blocked(&configuration, nodes),
 					brute_blocked(&configuration, nodes));
+			}
 		}
 	}
 }
@@ -99,10 +101,10 @@ static qr_index brute_committed(const struct raft_configuration *configuration,
 static void test_committed_agrees_with_brute_force(void **state)
 {
 	(void)state;
-	for (unsigned count = 1; count <= 5; count++) {
+	for (qr_node count = 1; count <= 5; count++) {
 		unsigned cases = 1;
 
-		for (unsigned i = 0; i < count; i++)
+		for (qr_node i = 0; i < count; i++)
 			cases *= 4;
 		for (unsigned number = 0; number < cases; number++) {
 			qr_index reached[QR_NODE_MAX + 1] = {0};
@@ -130,7 +132,7 @@ static void test_seven_voters_commit_what_four_have(void **state)
 
 	(void)state;
 	for (qr_node node = 1; node <= 7; node++)
-		reached[node] = 10u * node;
+		reached[node] = 10ull * node;
 	assert_int_equal(raft_configuration_committed(&configuration, reached), 40);
 }
 
@@ -172,9 +174,10 @@ static void test_only_sane_configurations_are_valid(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(raft_configuration_is_valid(&cases[i].configuration),
 				 cases[i].valid);
+	}
 }
 
 int main(void)

@@ -102,7 +102,7 @@ static void test_recovery_keeps_the_newest_runs(void **state)
 		runs[i] = (struct raft_term_run){i + 1, i + 1};
 		terms[i + 1] = i + 1;
 	}
-	group.last = RAFT_TERM_RUNS_MAX * 2;
+	group.last = 2ull * RAFT_TERM_RUNS_MAX;
 	raft_terms_init(&group, runs, RAFT_TERM_RUNS_MAX * 2);
 	assert_int_equal(known_from(), RAFT_TERM_RUNS_MAX + 1);
 	expect_as_in_the_array();

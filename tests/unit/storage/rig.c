@@ -119,6 +119,7 @@ enum qr_error rig_open(struct rig *rig)
 	struct store_recovered_entry entry;
 	enum qr_error error;
 
+	disk_crash(&rig->disk, &rig->prng);
 	memset(rig->memory, 0xa5, rig->memory_bytes); /* the memory of a new process is not ours */
 	qr_arena_init(&arena, rig->memory, rig->memory_bytes);
 	rig->log = store_log_create(&arena, &rig->parameters);
@@ -141,7 +142,6 @@ enum qr_error rig_open(struct rig *rig)
 
 void rig_crash_and_open(struct rig *rig)
 {
-	disk_crash(&rig->disk, &rig->prng);
 	(void)rig_open(rig);
 }
 

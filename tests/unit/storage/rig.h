@@ -38,8 +38,12 @@ struct rig {
 struct store_log_parameters rig_parameters(void);
 void rig_init(struct rig *rig, const struct store_log_parameters *parameters, uint64_t seed);
 void rig_fini(struct rig *rig);
-/** Start the log anew over what the disk has; recovers it. @return how recovery ended. */
+/**
+ * Lose power, if anything is in flight, and start the log anew over what the disk has.
+ * @return how recovery ended.
+ */
 enum qr_error rig_open(struct rig *rig);
+/** The same; `recovered` says how it ended. */
 void rig_crash_and_open(struct rig *rig);
 
 /** Start what the log wants, without finishing any of it. @return how many were started. */

@@ -365,11 +365,13 @@ static bool advance(void)
 	       channel.packets[channel.heap[0]].at_ns <= channel.now_ns) {
 		struct packet packet = take_packet();
 
-		if (!packet.is_ack)
+		if (!packet.is_ack) {
 			receive_fragment(&packet);
-		else if (packet.incarnation == receiver.incarnation) /* else: the replay window */
+		} else if (packet.incarnation ==
+			   receiver.incarnation) { /* else: the replay window */
 			dp_stream_ack(&sender.stream, &packet.ack, packet.incarnation,
 				      channel.now_ns);
+		}
 	}
 	acknowledge();
 	send_turn();
@@ -382,9 +384,10 @@ static uint64_t run_seed(uint64_t seed)
 
 	draw(seed);
 	start = channel.now_ns;
-	while (advance())
+	while (advance()) {
 		if (channel.now_ns - start > TIME_MAX_NS)
 			fail_msg("not done in time");
+	}
 	/* What the receiver forgot after its last ACK had left is for consensus to notice. */
 	assert_int_equal(sender.stream.received, sender.last);
 	if (!receiver.forgot_at_end)

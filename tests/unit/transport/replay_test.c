@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define BITS ((uint64_t)DP_REPLAY_BITS)
+
 static void the_first_datagram_of_a_peer_is_a_new_incarnation(void **state)
 {
 	struct dp_replay replay = {0};
@@ -53,7 +55,7 @@ static void a_leap_forgets_the_whole_window(void **state)
 	struct dp_replay replay = {0};
 
 	(void)state;
-	for (uint64_t counter = 1; counter <= 2 * DP_REPLAY_BITS; counter++)
+	for (uint64_t counter = 1; counter <= 2 * BITS; counter++)
 		(void)dp_replay_check(&replay, 7, counter);
 	assert_int_equal(dp_replay_check(&replay, 7, UINT64_MAX), DP_REPLAY_FRESH);
 	assert_int_equal(dp_replay_check(&replay, 7, UINT64_MAX), DP_REPLAY_SEEN);
@@ -73,39 +75,43 @@ static void a_restart_begins_anew_and_the_old_life_stays_dead(void **state)
 	assert_int_equal(dp_replay_check(&replay, 8, 1), DP_REPLAY_SEEN);
 }
 
+static bool taken[200000];
+
+static void run_seed(uint64_t seed)
+{
+	struct dp_replay replay = {0};
+	struct qr_prng prng;
+	uint64_t next = 1;
+	uint64_t highest = 0;
+
+	memset(taken, 0, sizeof(taken));
+	qr_prng_init(&prng, seed);
+	for (unsigned step = 0; step < 2000; step++) {
+		uint64_t back = qr_prng_below(&prng, 2 * BITS);
+		uint64_t counter = next;
+		bool fresh;
+
+		if (qr_prng_below(&prng, 2) == 0 && back < next) {
+			counter = next - back;
+		} else {
+			next += 1 + qr_prng_below(&prng, 90);
+		}
+		fresh = !taken[counter] && counter + DP_REPLAY_WINDOW > highest;
+		if ((dp_replay_check(&replay, 7, counter) != DP_REPLAY_SEEN) != fresh) {
+			fail_msg("seed %lu step %u counter %lu", (unsigned long)seed, step,
+				 (unsigned long)counter);
+		}
+		taken[counter] = true;
+		highest = counter > highest ? counter : highest;
+	}
+}
+
 /* Any order of counters: none is taken twice, and none of the window is refused once. */
 static void random_orders_against_a_plain_set(void **state)
 {
-	static bool taken[200000];
-
 	(void)state;
-	for (uint64_t seed = 1; seed <= 200; seed++) {
-		struct dp_replay replay = {0};
-		struct qr_prng prng;
-		uint64_t next = 1;
-		uint64_t highest = 0;
-
-		memset(taken, 0, sizeof(taken));
-		qr_prng_init(&prng, seed);
-		for (unsigned step = 0; step < 2000; step++) {
-			uint64_t back = qr_prng_below(&prng, 2 * DP_REPLAY_BITS);
-			uint64_t counter = next;
-			enum dp_replay_verdict verdict;
-			bool fresh;
-
-			if (qr_prng_below(&prng, 2) == 0 && back < next)
-				counter = next - back;
-			else
-				next += 1 + qr_prng_below(&prng, 90);
-			verdict = dp_replay_check(&replay, 7, counter);
-			fresh = !taken[counter] && counter + DP_REPLAY_WINDOW > highest;
-			if ((verdict != DP_REPLAY_SEEN) != fresh)
-				fail_msg("seed %lu step %u counter %lu", (unsigned long)seed, step,
-					 (unsigned long)counter);
-			taken[counter] = true;
-			highest = counter > highest ? counter : highest;
-		}
-	}
+	for (uint64_t seed = 1; seed <= 200; seed++)
+		run_seed(seed);
 }
 
 int main(void)

@@ -63,9 +63,10 @@ static void new_bytes_go_in_order_up_to_the_end(void **state)
 	struct dp_stream stream = started(4, 6);
 
 	(void)state;
-	for (qr_index index = 5; index <= 6; index++)
+	for (qr_index index = 5; index <= 6; index++) {
 		for (uint32_t from = 0; from < ENTRY_BYTES; from += FRAGMENT_BYTES)
 			assert_want(send_one(&stream, 10), index, from, false);
+	}
 	assert_int_equal(send_one(&stream, 10).index, 0);
 	dp_stream_extend(&stream, 7);
 	assert_want(send_one(&stream, 11), 7, 0, false);
@@ -405,6 +406,22 @@ static void a_follower_that_restarted_gets_everything_after_what_it_still_has(vo
 	assert_int_equal(send_all(&stream, 3000), 7 * 3 - 1);
 }
 
+static void a_restarted_follower_may_have_more_than_may_be_sent_yet(void **state)
+{
+	struct dp_stream stream = started(0, 3);
+	struct wire_ack ack = {.received = 5, .received_bytes = 100, .credit = 1000};
+
+	(void)state;
+	hear(&stream, 0, 0, 1000);
+	dp_stream_ack(&stream, &ack, INCARNATION + 1, 2000);
+	assert_int_equal(stream.received, 3);
+	assert_true(dp_stream_deadline(&stream) == UINT64_MAX);
+	dp_stream_extend(&stream, 7);
+	assert_want(send_one(&stream, 3000), 4, 0, false);
+	dp_stream_ack(&stream, &ack, INCARNATION + 1, 4000);
+	assert_want(send_one(&stream, 4000), 6, 100, false);
+}
+
 static void the_first_incarnation_heard_may_already_be_another(void **state)
 {
 	struct dp_stream stream = started(5, 10);
@@ -500,6 +517,7 @@ int main(void)
 		cmocka_unit_test(the_cursor_jumps_over_what_is_there_already),
 		cmocka_unit_test(an_entry_that_did_not_validate_goes_again),
 		cmocka_unit_test(a_follower_that_restarted_gets_everything_after_what_it_still_has),
+		cmocka_unit_test(a_restarted_follower_may_have_more_than_may_be_sent_yet),
 		cmocka_unit_test(the_first_incarnation_heard_may_already_be_another),
 		cmocka_unit_test(a_start_begins_anew_but_remembers_the_follower),
 		cmocka_unit_test(the_round_trip_is_smoothed_as_in_rfc_6298),

@@ -1,0 +1,225 @@
+"""A cluster of real quorated processes on this machine: for scripts/demo and tests/system.
+
+Ends only processes that it started, by pid. Every wait has a bound.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+class Problem(Exception):
+    """Something a person should read; no traceback."""
+
+
+def free_port_base(count):
+    """A run of `count` UDP ports that are free now."""
+    for base in range(20000 + os.getpid() % 20000, 60000, 128):
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(base, base + count):
+                    sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return base
+    raise Problem("no free UDP ports between 20000 and 60000")
+
+
+def wait_for(condition, timeout_s, what):
+    """Until condition() is true; its value."""
+    end = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Problem(f"{what}: not within {timeout_s} s")
+        time.sleep(0.02)
+
+
+class Cluster:
+    """Nodes, one process each or all in one, with a configuration in a directory of its own."""
+
+    def __init__(self, build, directory=None, nodes=3, logs=("demo",), keep=False, settings=None,
+                 one_process=False):
+        self.build = build
+        self.keep = keep
+        self.directory = directory or tempfile.mkdtemp(prefix="quorate-", dir=scratch())
+        os.makedirs(self.directory, exist_ok=True)
+        self.nodes = list(range(1, nodes + 1))
+        self.one_process = one_process
+        self.processes = {}
+        self.config = os.path.join(self.directory, "quorate.ini")
+        self.ports = free_port_base(16 * nodes)
+        self._write_config(logs, settings or {})
+
+    def _write_config(self, logs, settings):
+        replicas = ",".join(str(node) for node in self.nodes)
+        sections = {"cluster": {"name": f"c{os.getpid()}-{self.ports}"},
+                    "dataplane": {"run_dir": os.path.join(self.directory, "run")}}
+        if not self.one_process and len(self.nodes) > 1:
+            sections["dataplane"]["link"] = "memif"
+        for node in self.nodes:
+            sections[f"node {node}"] = {"data": self.data(node),
+                                        "host": f"127.0.0.1:{self.ports + 16 * (node - 1)}"}
+        for log in logs:
+            name, _, rest = log.partition(":")
+            sections[f"log {name}"] = {"replicas": replicas}
+            for pair in filter(None, rest.split(",")):
+                key, _, value = pair.partition("=")
+                sections[f"log {name}"][key] = value
+        for section, pairs in settings.items():
+            sections.setdefault(section, {}).update(pairs)
+        with open(self.config, "w", encoding="utf-8") as out:
+            for section, pairs in sections.items():
+                out.write(f"[{section}]\n")
+                out.writelines(f"{key} = {value}\n" for key, value in pairs.items())
+
+    # ---- paths ----
+
+    def data(self, node):
+        return os.path.join(self.directory, f"node-{node}")
+
+    def log_path(self, node):
+        return os.path.join(self.directory, f"node-{node}.out")
+
+    def binary(self, name):
+        folder = {"quorate": "control"}.get(name, "dataplane")
+        return os.path.join(self.build, folder, name)
+
+    # ---- processes ----
+
+    def start(self, *nodes, wait=True, flags=()):
+        """Start these nodes (default: all), and wait until each says that it is ready."""
+        nodes = nodes or tuple(self.nodes)
+        groups = [nodes] if self.one_process else [(node,) for node in nodes]
+        for group in groups:
+            command = [self.binary("quorated"), "--config", self.config, *flags]
+            for node in group:
+                command += ["--node", str(node)]
+            with open(self.log_path(group[0]), "ab") as out:
+                out.write(b"--- start\n")
+                process = subprocess.Popen(command, stdout=out, stderr=out,
+                                           stdin=subprocess.DEVNULL, start_new_session=True)
+            for node in group:
+                self.processes[node] = process
+        if wait:
+            for node in nodes:
+                wait_for(lambda node=node: self._is_ready(node), 30, f"node {node} ready")
+
+    def _is_ready(self, node):
+        first = min(self.processes) if self.one_process else node
+        with open(self.log_path(first), encoding="utf-8", errors="replace") as text:
+            latest = text.read().split("--- start\n")[-1]
+        if f"node {node} ready" in latest:
+            return True
+        if self.processes[node].poll() is not None:
+            raise Problem(f"quorated for node {node} ended:\n{latest}")
+        return False
+
+    def signal(self, node, number):
+        self.processes[node].send_signal(number)
+
+    def kill(self, node):
+        """kill -9, and wait until it is gone."""
+        process = self.processes.pop(node)
+        process.kill()
+        process.wait(10)
+
+    def stop(self, *nodes, timeout_s=10):
+        """SIGTERM; the exit statuses."""
+        nodes = nodes or tuple(self.processes)
+        processes = {self.processes.pop(node) for node in nodes if node in self.processes}
+        for process in processes:
+            process.terminate()
+        return [process.wait(timeout_s) for process in processes]
+
+    # ---- asking ----
+
+    def quorate(self, *arguments, check=True, **options):
+        """Run the CLI; its completed process. Raises Problem with what it said when it failed."""
+        command = [self.binary("quorate"), *arguments[:1], "--config", self.config, *arguments[1:]]
+        options.setdefault("timeout", 60)
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        done = subprocess.run(command, check=False, **options)
+        if check and done.returncode != 0:
+            said = (done.stderr or b"").decode(errors="replace")
+            raise Problem(f"{' '.join(arguments)}: exit {done.returncode}: {said}")
+        return done
+
+    def popen(self, *arguments, **options):
+        command = [self.binary("quorate"), *arguments[:1], "--config", self.config, *arguments[1:]]
+        return subprocess.Popen(command, **options)
+
+    def status(self):
+        done = self.quorate("status", "-o", "json", "--timeout", "2", check=False)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return {"groups": [], "nodes": []}
+
+    def group(self, log="demo", partition=0):
+        for group in self.status()["groups"]:
+            if group.get("log") == log and group.get("partition") == partition:
+                return group
+        return None
+
+    def leader(self, log="demo", timeout_s=20):
+        return wait_for(lambda: (self.group(log) or {}).get("leader"), timeout_s,
+                        f"a leader of {log}")
+
+    def end(self, log="demo"):
+        """Committed records, as the furthest replica knows."""
+        replicas = (self.group(log) or {}).get("replicas", [])
+        return max((replica["end"] for replica in replicas), default=0)
+
+    def wait_converged(self, log="demo", timeout_s=30):
+        """All replicas have, durable and committed, the same log."""
+
+        def same():
+            group = self.group(log)
+            replicas = group["replicas"] if group else []
+            tails = {(r["last"], r["durable"], r["commit"]) for r in replicas}
+            return (len(replicas) == len(self.nodes) and len(tails) == 1 and
+                    len(set(next(iter(tails)))) == 1)
+
+        wait_for(same, timeout_s, f"replicas of {log} agree")
+
+    def replicas_identical(self):
+        """quorate diff over the stopped nodes' directories. Returns (identical, what it printed)."""
+        done = subprocess.run([self.binary("quorate"), "diff",
+                               *(self.data(node) for node in self.nodes)],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                              timeout=120)
+        return done.returncode == 0, done.stdout.decode(errors="replace")
+
+    # ---- end ----
+
+    def close(self):
+        for process in set(self.processes.values()):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait(10)
+        self.processes.clear()
+        if not self.keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+
+def scratch():
+    """Where data goes: a real disk rather than a RAM-backed /tmp."""
+    return os.environ.get("QUORATE_SCRATCH") or "/var/tmp"

@@ -1,0 +1,289 @@
+/*
+ * Driving the engine's recovery over files that are only read. It asks for slots and strides, which
+ * are served by pread; its first wish to write (zeros over a torn tail, a sync, a slot) says that
+ * all entries have been given.
+ */
+#include "storage/tool/replica.h"
+
+#include "consensus/base/assert.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WINDOW_STRIDES 4
+#define MEMORY_ALIGN_BYTES ((size_t)2 << 20)
+#define OPS_MAX 8
+
+/* ---- directories ---- */
+
+static int by_number(const void *left, const void *right)
+{
+	qr_group a = *(const qr_group *)left;
+	qr_group b = *(const qr_group *)right;
+
+	return (a > b) - (a < b);
+}
+
+static void list_groups(struct tool_directory *directory)
+{
+	int fd = openat(directory->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (stream == NULL && fd >= 0)
+		(void)close(fd);
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
+	while (stream != NULL && (entry = readdir(stream)) != NULL) {
+		char expected[STORE_NAME_BYTES];
+		qr_group group;
+
+		if (strncmp(entry->d_name, "group-", 6) != 0 ||
+		    directory->group_count == TOOL_GROUPS_MAX)
+			continue;
+		group = (qr_group)strtoul(entry->d_name + 6, NULL, 16);
+		store_group_name(expected, group);
+		if (strcmp(entry->d_name, expected) == 0)
+			directory->groups[directory->group_count++] = group;
+	}
+	if (stream != NULL)
+		(void)closedir(stream);
+	qsort(directory->groups, directory->group_count, sizeof(qr_group), by_number);
+}
+
+enum qr_error tool_directory_open(const char *path, struct tool_directory *ret_directory,
+				  struct store_problem *ret_problem)
+{
+	enum qr_error error;
+
+	memset(ret_directory, 0, sizeof(*ret_directory));
+	ret_directory->path = path;
+	error = store_directory_inspect(path, &ret_directory->directory, &ret_directory->identity,
+					ret_problem);
+	if (error == QR_OK)
+		list_groups(ret_directory);
+	return error;
+}
+
+void tool_directory_close(struct tool_directory *directory)
+{
+	store_directory_close(&directory->directory);
+}
+
+bool tool_directory_has(const struct tool_directory *directory, qr_group group)
+{
+	return bsearch(&group, directory->groups, directory->group_count, sizeof(group),
+		       by_number) != NULL;
+}
+
+/* ---- serving reads ---- */
+
+static enum qr_error read_at(int fd, const struct store_op *op)
+{
+	uint32_t done = 0;
+
+	while (done < op->size_bytes) {
+		ssize_t size = pread(fd, op->data + done, op->size_bytes - done,
+				     (off_t)(op->offset_bytes + done));
+
+		if (size < 0)
+			return QR_IO;
+		if (size == 0)
+			return QR_NOT_FOUND;
+		done += (uint32_t)size;
+	}
+	return QR_OK;
+}
+
+static enum qr_error read_segment(struct tool_replica *replica, const struct store_op *op)
+{
+	char name[STORE_NAME_BYTES];
+
+	if (replica->segment_fd < 0 || replica->segment_open != op->segment) {
+		if (replica->segment_fd >= 0)
+			(void)close(replica->segment_fd);
+		store_segment_name(name, op->segment);
+		replica->segment_fd = openat(replica->folder, name, O_RDONLY | O_CLOEXEC);
+		replica->segment_open = op->segment;
+	}
+	if (replica->segment_fd < 0)
+		return errno == ENOENT ? QR_NOT_FOUND : QR_IO;
+	return read_at(replica->segment_fd, op);
+}
+
+static enum qr_error read_slots(const struct tool_replica *replica, uint8_t *bytes)
+{
+	const struct store_op op = {.data = bytes, .size_bytes = STORE_SLOTS * STORE_SLOT_BYTES};
+	int fd = openat(replica->folder, STORE_STATE_NAME, O_RDONLY | O_CLOEXEC);
+	enum qr_error error;
+
+	if (fd < 0)
+		return errno == ENOENT ? QR_CORRUPT : QR_IO;
+	error = read_at(fd, &op);
+	(void)close(fd);
+	return error == QR_NOT_FOUND ? QR_CORRUPT : error;
+}
+
+static void serve(struct tool_replica *replica)
+{
+	struct store_op ops[OPS_MAX];
+	unsigned count = store_log_poll(replica->log, ops, OPS_MAX);
+
+	for (unsigned i = 0; i < count; i++) {
+		struct store_completion completion = {
+			.kind = ops[i].kind, .group = ops[i].group, .tag = ops[i].tag};
+
+		if (ops[i].kind == STORE_OP_READ_SLOTS) {
+			completion.result = read_slots(replica, ops[i].data);
+		} else if (ops[i].kind == STORE_OP_READ) {
+			completion.result = read_segment(replica, &ops[i]);
+		} else {
+			replica->ended = true;
+			/* Zeros go over the tail from the top down. */
+			if (ops[i].kind == STORE_OP_WRITE || ops[i].kind == STORE_OP_WRITE_LAZY)
+				replica->torn_blocks = store_log_torn_blocks(replica->log);
+			continue; /* never carried out */
+		}
+		store_log_complete(replica->log, &completion, 0);
+	}
+}
+
+/* ---- replicas ---- */
+
+/** Segments without a hole, from 0. */
+static uint64_t count_segments(int folder)
+{
+	char name[STORE_NAME_BYTES];
+	struct stat status;
+	uint64_t count = 0;
+
+	for (;; count++) {
+		store_segment_name(name, count);
+		if (fstatat(folder, name, &status, 0) != 0)
+			return count;
+	}
+}
+
+static enum qr_error create_log(struct tool_replica *replica,
+				const struct tool_directory *directory)
+{
+	const struct store_slot *slot = &replica->slot;
+	const struct store_log_parameters parameters = {
+		.cluster = directory->identity.cluster,
+		.node = directory->identity.node,
+		.group = slot->group,
+		.geometry = slot->geometry,
+		.configuration = slot->configuration,
+		.window_blocks = WINDOW_STRIDES * slot->geometry.stride_blocks,
+		.write_depth = 1,
+		.write_max_blocks = 1,
+		.checkpoints_max = 2,
+		.lazy = slot->lazy,
+	};
+	struct qr_arena arena;
+	size_t size_bytes;
+
+	qr_arena_init(&arena, NULL, 0);
+	(void)store_log_create(&arena, &parameters);
+	size_bytes = (arena.used_bytes + MEMORY_ALIGN_BYTES - 1) / MEMORY_ALIGN_BYTES *
+		     MEMORY_ALIGN_BYTES;
+	replica->memory = aligned_alloc(MEMORY_ALIGN_BYTES, size_bytes);
+	if (replica->memory == NULL)
+		return QR_NO_MEMORY;
+	qr_arena_init(&arena, replica->memory, size_bytes);
+	replica->log = store_log_create(&arena, &parameters);
+	return QR_OK;
+}
+
+static enum qr_error open_log(struct tool_replica *replica, const struct tool_directory *directory,
+			      qr_group group)
+{
+	static uint8_t slots[STORE_SLOTS * STORE_SLOT_BYTES];
+	enum qr_error error = read_slots(replica, slots);
+
+	if (error == QR_OK)
+		error = store_slot_choose(slots, &replica->slot);
+	replica->segment_count = count_segments(replica->folder);
+	if (error == QR_NOT_FOUND && replica->segment_count > 0)
+		return QR_CORRUPT;
+	if (error == QR_OK && replica->slot.group != group)
+		return QR_FOREIGN;
+	if (error == QR_OK)
+		error = create_log(replica, directory);
+	if (error == QR_OK)
+		store_recover_begin(replica->log, replica->segment_count);
+	replica->commit = replica->slot.settled.index;
+	return error;
+}
+
+enum qr_error tool_replica_open(const struct tool_directory *directory, qr_group group,
+				struct tool_replica *ret_replica, struct store_problem *ret_problem)
+{
+	char name[STORE_NAME_BYTES];
+	enum qr_error error;
+
+	*ret_replica = (struct tool_replica){.folder = -1, .segment_fd = -1};
+	store_group_name(name, group);
+	ret_replica->folder =
+		openat(directory->directory.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (ret_replica->folder < 0) {
+		(void)snprintf(ret_problem->text, sizeof(ret_problem->text), "%s/%s: %s",
+			       directory->path, name, strerrordesc_np(errno));
+		return QR_IO;
+	}
+	error = open_log(ret_replica, directory, group);
+	if (error != QR_OK) {
+		(void)snprintf(ret_problem->text, sizeof(ret_problem->text),
+			       "%s/%s/" STORE_STATE_NAME ": %s", directory->path, name,
+			       qr_error_text(error));
+		tool_replica_close(ret_replica);
+	}
+	return error;
+}
+
+void tool_replica_close(struct tool_replica *replica)
+{
+	if (replica->segment_fd >= 0)
+		(void)close(replica->segment_fd);
+	if (replica->folder >= 0)
+		(void)close(replica->folder);
+	free(replica->memory);
+	replica->memory = NULL;
+	replica->log = NULL;
+	replica->segment_fd = -1;
+	replica->folder = -1;
+}
+
+enum qr_error tool_replica_next(struct tool_replica *replica, struct store_entry *ret_entry,
+				struct qr_span *ret_bytes)
+{
+	struct store_recovered_entry recovered;
+	enum qr_error error;
+
+	while ((error = store_recover_next(replica->log, &recovered)) == QR_AGAIN &&
+	       !replica->ended)
+		serve(replica);
+	if (error == QR_AGAIN)
+		return QR_NOT_FOUND;
+	if (error != QR_OK)
+		return error;
+	*ret_entry = recovered.entry;
+	ret_bytes->data = recovered.payload.data - STORE_ENTRY_HEADER_BYTES;
+	ret_bytes->size_bytes = (size_t)recovered.entry.blocks * QR_BLOCK_BYTES;
+	replica->entries++;
+	replica->last = (struct store_prefix){
+		.index = recovered.entry.index,
+		.term = recovered.entry.term,
+		.block = recovered.entry.block + recovered.entry.blocks,
+		.offset = recovered.entry.first_offset + recovered.entry.record_count,
+		.chain = store_entry_digest(ret_bytes->data),
+	};
+	if (replica->commit < recovered.entry.commit)
+		replica->commit = recovered.entry.commit;
+	return QR_OK;
+}

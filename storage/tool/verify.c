@@ -1,0 +1,119 @@
+/* quorate-log verify: what a restart would find in each group of a directory. */
+#include "storage/tool/tool.h"
+
+#include <stdio.h>
+
+/** How one group fared. */
+struct verdict {
+	qr_group group;
+	enum qr_error error; /* QR_OK: sound up to its end */
+	struct store_damage damage;
+	struct tool_replica replica; /* closed; its numbers */
+	uint64_t records;
+	struct store_problem problem;
+};
+
+static void examine(const struct tool_directory *directory, struct verdict *verdict)
+{
+	struct tool_replica *replica = &verdict->replica;
+	struct store_entry entry;
+	struct qr_span bytes;
+	enum qr_error error =
+		tool_replica_open(directory, verdict->group, replica, &verdict->problem);
+
+	if (error == QR_NOT_FOUND)
+		return; /* created, never used */
+	if (error != QR_OK) {
+		verdict->error = error;
+		return;
+	}
+	while ((error = tool_replica_next(replica, &entry, &bytes)) == QR_OK)
+		verdict->records += entry.record_count;
+	if (error != QR_NOT_FOUND) {
+		verdict->error = error;
+		verdict->damage = store_log_damage(replica->log);
+		(void)snprintf(verdict->problem.text, sizeof(verdict->problem.text),
+			       "entry %llu, segment %llu, byte %llu: %s",
+			       (unsigned long long)verdict->damage.index,
+			       (unsigned long long)verdict->damage.segment,
+			       (unsigned long long)verdict->damage.offset_bytes,
+			       qr_error_text(verdict->damage.reason == QR_NOT_FOUND
+						     ? QR_CORRUPT
+						     : verdict->damage.reason));
+	}
+	tool_replica_close(replica);
+}
+
+static void print_text(const struct verdict *verdict)
+{
+	const struct tool_replica *replica = &verdict->replica;
+
+	(void)printf("group %u: %llu entries, %llu records, %llu blocks in %llu segments, "
+		     "term %llu, settled up to %llu: ",
+		     verdict->group, (unsigned long long)replica->entries,
+		     (unsigned long long)verdict->records, (unsigned long long)replica->last.block,
+		     (unsigned long long)replica->segment_count,
+		     (unsigned long long)replica->last.term,
+		     (unsigned long long)replica->slot.settled.index);
+	if (verdict->error != QR_OK)
+		(void)printf("DAMAGED: %s\n", verdict->problem.text);
+	else if (replica->torn_blocks > 0)
+		(void)printf("sound; a torn tail of %u blocks, which a restart cuts\n",
+			     replica->torn_blocks);
+	else
+		(void)printf("sound\n");
+}
+
+static void print_json(const struct verdict *verdict, bool first)
+{
+	const struct tool_replica *replica = &verdict->replica;
+
+	(void)printf(
+		"%s{\"group\":%u,\"sound\":%s,\"entries\":%llu,\"records\":%llu,"
+		"\"blocks\":%llu,\"segments\":%llu,\"last\":%llu,\"term\":%llu,"
+		"\"settled\":%llu,\"torn_blocks\":%u,\"problem\":",
+		first ? "" : ",", verdict->group, verdict->error == QR_OK ? "true" : "false",
+		(unsigned long long)replica->entries, (unsigned long long)verdict->records,
+		(unsigned long long)replica->last.block, (unsigned long long)replica->segment_count,
+		(unsigned long long)replica->last.index, (unsigned long long)replica->last.term,
+		(unsigned long long)replica->slot.settled.index, replica->torn_blocks);
+	tool_print_string(verdict->error == QR_OK ? "" : verdict->problem.text);
+	(void)printf("}");
+}
+
+int tool_verify(const struct tool_options *options)
+{
+	static struct tool_directory directory;
+	struct store_problem problem = {""};
+	int status = TOOL_OK;
+	bool first = true;
+
+	if (tool_directory_open(options->directories[0], &directory, &problem) != QR_OK) {
+		tool_complain(problem.text);
+		return TOOL_FAILED;
+	}
+	if (options->json)
+		(void)printf("[");
+	for (uint32_t i = 0; i < directory.group_count; i++) {
+		struct verdict verdict = {.group = directory.groups[i]};
+
+		if (options->group_given && options->group != verdict.group)
+			continue;
+		examine(&directory, &verdict);
+		if (verdict.error != QR_OK)
+			status = TOOL_FAILED;
+		if (options->json)
+			print_json(&verdict, first);
+		else
+			print_text(&verdict);
+		first = false;
+	}
+	if (options->json)
+		(void)printf("]\n");
+	if (first && options->group_given) {
+		tool_complain("no such group in this directory");
+		status = TOOL_FAILED;
+	}
+	tool_directory_close(&directory);
+	return status;
+}
