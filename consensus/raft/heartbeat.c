@@ -24,14 +24,12 @@ void raft_heartbeat_round(struct raft_group *group, struct raft_effects *effects
 	}
 }
 
-/* Also to the leader of an older term, which learns the newer one from it. */
+/* Also to the leader of an older term, which learns the newer one from it and reads no further. */
 void raft_heartbeat_answer(const struct raft_group *group, qr_node to, struct raft_effects *effects)
 {
 	struct raft_message *reply = raft_send(group, effects, RAFT_MESSAGE_HEARTBEAT_REPLY, to);
 
 	QR_ASSERT(!group->failed);
-	if (group->leader != to)
-		return;
 	reply->requires.position = raft_log_acknowledged(group);
 	reply->index = reply->requires.position.index;
 	reply->round = group->round;

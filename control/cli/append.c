@@ -6,6 +6,7 @@
  * line by line. What was acknowledged is counted from the answers alone; at the end, whichever way
  * it comes, everything in flight is waited for, with a bound, before anything is said.
  */
+#include "consensus/base/histogram.h"
 #include "control/cli/channel.h"
 #include "control/cli/clock.h"
 #include "control/cli/command.h"
@@ -78,6 +79,10 @@ struct append {
 	uint64_t acked;
 	qr_offset first;
 	qr_offset last;
+	qr_ns longest_gap; /* between answers while something was unanswered */
+	uint64_t sampled;  /* the record whose latency is taken next; 0: choose one */
+	qr_ns sampled_at;
+	struct qr_histogram latency; /* of samples, one record at a time */
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -135,14 +140,33 @@ static const struct argp argp = {.options = options_table,
 static void on_done(void *context, uint64_t count, qr_offset offset, enum qr_error error)
 {
 	struct append *append = context;
+	qr_ns now = ctl_clock_now();
 
-	append->heard = ctl_clock_now();
+	if (now - append->heard > append->longest_gap)
+		append->longest_gap = now - append->heard;
+	append->heard = now;
 	if (error != QR_OK || count == 0)
 		return; /* the channel has it, and tells */
 	if (append->acked == 0)
 		append->first = offset;
 	append->acked += count;
 	append->last = offset + count - 1;
+	if (append->sampled != 0 && append->acked >= append->sampled) {
+		qr_histogram_record(&append->latency, now - append->sampled_at);
+		append->sampled = 0;
+	}
+}
+
+/* Silence counts from here on when nothing was in flight; and time one record at a time. */
+static void note_sent(struct append *append)
+{
+	if (append->sent == append->acked)
+		append->heard = ctl_clock_now();
+	append->sent++;
+	if (append->sampled == 0) {
+		append->sampled = append->sent;
+		append->sampled_at = ctl_clock_now();
+	}
 }
 
 static void complain_of_line(struct append *append)
@@ -162,7 +186,7 @@ static bool send_held(struct append *append)
 
 	if (error == QR_OK) {
 		append->has_held = false;
-		append->sent++;
+		note_sent(append);
 		append->sent_bytes += append->held.size_bytes;
 		return true;
 	}
@@ -259,6 +283,10 @@ static void print_summary(const struct append *append)
 			printf("\"first_offset\": %llu, \"last_offset\": %llu, ",
 			       (unsigned long long)append->first, (unsigned long long)append->last);
 		}
+		printf("\"longest_gap_us\": %.1f, \"latency_us\": {\"p50\": %.1f, \"p99\": %.1f}, ",
+		       (double)append->longest_gap / 1000,
+		       (double)qr_histogram_quantile(&append->latency, 0.5) / 1000,
+		       (double)qr_histogram_quantile(&append->latency, 0.99) / 1000);
 		printf("\"seconds\": %.6f}\n", seconds);
 		return;
 	}

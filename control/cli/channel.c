@@ -74,13 +74,14 @@ static enum ctl_exit complain_of_log(const struct ctl_channel *channel,
 	for (size_t i = 0; i < description->partition_count; i++)
 		names[i] = description->partitions[i].log;
 	near = ctl_suggest(channel->log, names, description->partition_count);
-	if (near != NULL)
+	if (near != NULL) {
 		ctl_complain("no log '%s' in cluster '%s': did you mean '%s'?", channel->log,
 			     channel->target->cluster, near);
-	else
+	} else {
 		ctl_complain(
 			"no log '%s' in cluster '%s': 'quorate log list' names those there are",
 			channel->log, channel->target->cluster);
+	}
 	free(names);
 	return CTL_EXIT_FAILED;
 }
@@ -122,13 +123,14 @@ static enum ctl_exit connect_to(struct ctl_channel *channel, qr_ns timeout)
 	};
 	enum qr_error error = (enum qr_error)quorate_connect(&options, &channel->client);
 
-	if (error == QR_TIMED_OUT || error == QR_NO_QUORUM)
+	if (error == QR_TIMED_OUT || error == QR_NO_QUORUM) {
 		ctl_complain(
 			"no node of cluster '%s' answers at %s: check that quorated runs there, "
 			"and the cluster's name",
 			channel->target->cluster, endpoints);
-	else if (error != QR_OK)
+	} else if (error != QR_OK) {
 		ctl_complain("cannot start a client for %s: %s", endpoints, qr_error_text(error));
+	}
 	free(endpoints);
 	return error == QR_OK ? CTL_EXIT_OK : CTL_EXIT_FAILED;
 }
@@ -182,10 +184,11 @@ enum ctl_exit ctl_channel_open(const struct ctl_target *target, const struct ctl
 	result = connect_to(channel, timeout);
 	if (result == CTL_EXIT_OK)
 		result = find_partition(channel, name->partition);
-	if (result == CTL_EXIT_OK)
+	if (result == CTL_EXIT_OK) {
 		*ret_channel = channel;
-	else
+	} else {
 		ctl_channel_close(channel);
+	}
 	return result;
 }
 
@@ -369,10 +372,11 @@ void ctl_channel_turn(struct ctl_channel *channel, struct pollfd *more, qr_ns un
 		patience_ms = 0; /* there is something to do at once */
 	if (more != NULL)
 		fds[1] = *more;
-	if (poll(fds, 2, patience_ms) <= 0)
+	if (poll(fds, 2, patience_ms) <= 0) {
 		fds[0].revents = fds[1].revents = 0;
-	else if (error == QUORATE_OK)
+	} else if (error == QUORATE_OK) {
 		error = quorate_poll(channel->client, 0);
+	}
 	if (more != NULL)
 		more->revents = fds[1].revents;
 	if (error != QUORATE_OK)

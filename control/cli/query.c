@@ -77,9 +77,16 @@ static void send_question(struct query *query, struct ctl_ask *ask, qr_ns now)
 	QR_ASSERT(bytes != 0);
 	ask->sent = now;
 	ask->tries++;
-	/* lost or refused: the repetition, or the error queue, sees to it */
-	(void)sendto(query->socket, query->datagram, bytes, 0, (struct sockaddr *)&address,
-		     sizeof(address));
+	/*
+	 * The first call may fail for an earlier datagram, to another node that refused it: this
+	 * one has not left then. Lost or refused itself: the repetition, or the error queue, sees
+	 * to it.
+	 */
+	if (sendto(query->socket, query->datagram, bytes, 0, (struct sockaddr *)&address,
+		   sizeof(address)) < 0) {
+		(void)sendto(query->socket, query->datagram, bytes, 0, (struct sockaddr *)&address,
+			     sizeof(address));
+	}
 }
 
 static qr_ns due(const struct ctl_ask *ask)
@@ -173,8 +180,11 @@ static void take_datagram(struct query *query, size_t bytes, qr_ns now)
 		take_message(query, &message, now);
 }
 
-/* Which address did the kernel find closed? Its questions need not wait. */
-static void take_refusal(struct query *query)
+/*
+ * Which address did the kernel find closed? Its questions need not wait. False: none is known of.
+ * What is queued here outlives the error that a call returns, and keeps poll from sleeping.
+ */
+static bool take_refusal(struct query *query)
 {
 	struct sockaddr_in address;
 	char control[256];
@@ -189,7 +199,7 @@ static void take_refusal(struct query *query)
 	};
 
 	if (recvmsg(query->socket, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
-		return;
+		return false;
 	for (size_t i = 0; i < query->ask_count; i++) {
 		struct ctl_ask *ask = &query->asks[i];
 
@@ -197,10 +207,13 @@ static void take_refusal(struct query *query)
 		    htonl(ask->ipv4) == address.sin_addr.s_addr)
 			ask->refused = true;
 	}
+	return true;
 }
 
 static void receive(struct query *query, qr_ns now)
 {
+	while (take_refusal(query))
+		;
 	for (;;) {
 		ssize_t got =
 			recv(query->socket, query->datagram, sizeof(query->datagram), MSG_DONTWAIT);
@@ -210,7 +223,7 @@ static void receive(struct query *query, qr_ns now)
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			return;
 		} else if (errno != EINTR) {
-			take_refusal(query);
+			(void)take_refusal(query);
 		}
 	}
 }

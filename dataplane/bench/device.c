@@ -31,7 +31,7 @@
 #define LARGE_BYTES (256u << 10)
 #define LARGE_DEPTH 4
 #define SMALL_ITERATIONS_MAX 10000
-#define SMALL_NS_MAX 1500000000ull
+#define SMALL_NS 1500000000ull
 #define LARGE_NS 2000000000ull
 #define MIB 1048576.0
 
@@ -41,6 +41,7 @@ struct probe {
 	int files[FILES];
 	uint64_t at[FILES];
 	uint8_t *data;
+	qr_ns time_max; /* for each figure */
 	struct dp_bench_problem *problem;
 };
 
@@ -201,7 +202,7 @@ static int compare_ns(const void *left, const void *right)
 static enum qr_error measure_latency(struct probe *probe, struct dp_bench_device *device)
 {
 	qr_ns *took = calloc(SMALL_ITERATIONS_MAX, sizeof(*took));
-	qr_ns until = now() + SMALL_NS_MAX;
+	qr_ns until = now() + (probe->time_max < SMALL_NS ? probe->time_max : SMALL_NS);
 	enum qr_error error = QR_OK;
 	size_t count = 0;
 	size_t median;
@@ -239,12 +240,13 @@ static enum qr_error drain(struct probe *probe, unsigned inflight)
 static enum qr_error measure_throughput(struct probe *probe, struct dp_bench_device *device)
 {
 	struct io_uring *ring = &probe->rings[0];
+	qr_ns took = probe->time_max < LARGE_NS ? probe->time_max : LARGE_NS;
 	qr_ns start = now();
 	uint64_t written = 0;
 
 	for (unsigned i = 0; i < FILES * LARGE_DEPTH; i++)
 		queue_write(probe, ring, i % FILES, LARGE_BYTES);
-	while (now() - start < LARGE_NS) {
+	while (now() - start < took) {
 		unsigned file;
 		bool one;
 		enum qr_error error;
@@ -287,10 +289,15 @@ static enum qr_error measure(struct probe *probe, const char *directory,
 	return error;
 }
 
-enum qr_error dp_bench_device_measure(const char *directory, struct dp_bench_device *ret_device,
+enum qr_error dp_bench_device_measure(const char *directory, double seconds_max,
+				      struct dp_bench_device *ret_device,
 				      struct dp_bench_problem *ret_problem)
 {
-	struct probe probe = {.files = {-1, -1, -1}, .problem = ret_problem};
+	struct probe probe = {
+		.files = {-1, -1, -1},
+		.time_max = (qr_ns)(seconds_max * 1e9),
+		.problem = ret_problem,
+	};
 	struct dp_bench_device device = {0};
 	struct store_device about;
 	enum qr_error error;

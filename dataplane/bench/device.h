@@ -21,12 +21,13 @@ struct dp_bench_problem {
 };
 
 /**
- * Measure the file system of a directory for about three seconds. Makes three files of 64 MiB there
- * and removes their names before it measures, so that nothing stays whatever happens.
+ * Measure the file system of a directory for about three seconds, each figure for `seconds_max` at
+ * most. Makes three files of 64 MiB there and removes their names before it measures, so that
+ * nothing stays whatever happens.
  *
  * Errors: QR_NOT_FOUND, QR_NO_DIRECT_IO, QR_NO_SPACE, QR_IO; ret_problem says which and what to do.
  */
-QR_MUST_USE enum qr_error dp_bench_device_measure(const char *directory,
+QR_MUST_USE enum qr_error dp_bench_device_measure(const char *directory, double seconds_max,
 						  struct dp_bench_device *ret_device,
 						  struct dp_bench_problem *ret_problem);
 

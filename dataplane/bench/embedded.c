@@ -23,7 +23,7 @@
 #define START_NS_MAX                                                                               \
 	300000000000ull /* writing segments in advance can take minutes on slow disks */
 #define STOP_NS_MAX 10000000000ull
-#define LOOK_NS 2000000ull
+#define LOOK_NS 10000000
 #define HOST_PORT 7100u
 #define PRIORITY_FIRST 100u /* node 1 leads, so that placement is the same in every run */
 

@@ -49,8 +49,8 @@ static bool measure_device(struct bench *bench, const char *directory)
 	struct dp_bench_report *report = &bench->run.report;
 
 	dp_bench_progress_say(&bench->run.progress, "measuring the disk");
-	report->has_device =
-		dp_bench_device_measure(directory, &report->device, &bench->problem) == QR_OK;
+	report->has_device = dp_bench_device_measure(directory, bench->options.seconds,
+						     &report->device, &bench->problem) == QR_OK;
 	return report->has_device;
 }
 
@@ -183,10 +183,11 @@ int main(int argc, char **argv)
 	dp_bench_options_parse(&bench.options, argc, argv);
 	dp_bench_run_catch_signals();
 	dp_bench_run_init(&bench.run, &bench.options);
-	if (bench.options.embedded)
+	if (bench.options.embedded) {
 		verified = run_embedded(&bench);
-	else
+	} else {
 		verified = dp_bench_remote_run(&bench.run, &bench.problem);
+	}
 	dp_bench_progress_clear(&bench.run.progress);
 	take_down(&bench);
 	if (bench.problem.text[0] != '\0' || bench.run.report.acked_total == 0) {

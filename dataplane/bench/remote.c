@@ -149,8 +149,8 @@ static bool measure_device(struct remote *remote)
 	if (remote->disk == NULL)
 		return true;
 	dp_bench_progress_say(&remote->run->progress, "measuring the disk");
-	report->has_device =
-		dp_bench_device_measure(remote->disk, &report->device, remote->problem) == QR_OK;
+	report->has_device = dp_bench_device_measure(remote->disk, remote->run->options->seconds,
+						     &report->device, remote->problem) == QR_OK;
 	return report->has_device;
 }
 

@@ -15,8 +15,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define LOOK_NS 1000000u
-#define LEAD_NS 2000000u /* from giving the time line to its start */
+#define LOOK_NS 10000000u /* the CPUs belong to what is measured */
+#define LEAD_NS 2000000u  /* from giving the time line to its start */
 
 static volatile sig_atomic_t interrupted; /* written by the signal handler */
 
@@ -96,9 +96,9 @@ void dp_bench_run_destroy_loads(struct dp_bench_run *run)
 
 /* ---- waiting ---- */
 
-static void look_later(void)
+static void look_later(qr_ns left)
 {
-	const struct timespec pause = {.tv_nsec = LOOK_NS};
+	const struct timespec pause = {.tv_nsec = left < LOOK_NS ? (long)left : LOOK_NS};
 
 	(void)nanosleep(&pause, NULL);
 }
@@ -136,7 +136,7 @@ static bool wait_for(struct dp_bench_run *run, enum dp_bench_phase phase, const 
 			return false;
 		if (of != NULL)
 			dp_bench_progress_count(&run->progress, what, sum(run, of), dp_clock_now());
-		look_later();
+		look_later(LOOK_NS);
 	}
 	return true;
 }
@@ -149,7 +149,7 @@ static bool wait_until(struct dp_bench_run *run, qr_ns until, const char *what)
 		if (dp_bench_run_is_interrupted() || have_reached(run, DP_BENCH_DRAINING))
 			return have_reached(run, DP_BENCH_DRAINING);
 		dp_bench_progress_count(&run->progress, what, sum(run, dp_bench_load_acked), now);
-		look_later();
+		look_later(until - now);
 	}
 	return true;
 }

@@ -170,8 +170,8 @@ static void add_memory(struct arguments *arguments, uint64_t memory_bytes, bool 
 {
 	(void)snprintf(arguments->memory, sizeof(arguments->memory), "%llu",
 		       (unsigned long long)((memory_bytes + MIB - 1) / MIB));
-	if (!huge)
-		add(arguments, "--no-huge");
+	/* Unlinked at once: a crash gives the pages back, too. */
+	add(arguments, huge ? "--huge-unlink=always" : "--no-huge");
 	add(arguments, "-m");
 	add(arguments, arguments->memory);
 }

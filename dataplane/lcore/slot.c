@@ -194,10 +194,11 @@ static struct dp_address route(const struct dp_host *host, const struct dp_tx *t
 static bool send_datagrams(struct dp_slot *slot, qr_ns now_ns, uint32_t random)
 {
 	struct dp_host *host = slot->host;
+	struct dp_turn turn = {.now_ns = now_ns, .random = random, .published = &slot->published};
 	unsigned filled;
 
 	arm(slot);
-	filled = dp_core_poll(slot->core, now_ns, random, &slot->published, slot->tx, slot->armed);
+	filled = dp_core_poll(slot->core, &turn, slot->tx, slot->armed);
 	QR_ASSERT(filled <= slot->armed);
 	for (unsigned i = 0; i < filled; i++) {
 		struct rte_mbuf *mbuf = slot->tx[i].handle;

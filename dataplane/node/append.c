@@ -13,6 +13,7 @@
  * is refused is answered with the reason.
  */
 #include "dataplane/node/internal.h"
+#include "dataplane/node/probe.h"
 
 #include "consensus/base/crc.h"
 
@@ -73,9 +74,11 @@ static void propose(struct dp_core *core, struct dp_group *group)
 	times->closed_ns = core->now_ns;
 	group->open_records = 0;
 	core->stats.entries_closed++;
-	if (entry.kind == RAFT_ENTRY_DATA)
+	if (entry.kind == RAFT_ENTRY_DATA) {
 		qr_histogram_record(&core->stats.stages[WIRE_STAGE_BATCH],
 				    core->now_ns - group->opened_ns);
+		DP_PROBE_BATCH(entry.group, entry.index, records, core->now_ns - group->opened_ns);
+	}
 	dp_group_step(core, group, &event);
 }
 
@@ -152,9 +155,10 @@ static void remember_open(struct dp_core *core, struct dp_group *group, const ui
 			return;
 		}
 	}
-	if (free != NULL) /* else the client asks again and finds its session */
+	if (free != NULL) { /* else the client asks again and finds its session */
 		*free = (struct dp_open){
 			.used = true, .group = group, .to = from, .nonce = {nonce[0], nonce[1]}};
+	}
 }
 
 static void put_change(struct dp_group *group, const struct store_session_change *change)

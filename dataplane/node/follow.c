@@ -135,6 +135,11 @@ static void accept_whole_entries(struct dp_core *core, struct dp_group *group,
 			dp_follow_reset(group);
 			return;
 		}
+		if (head.entry_term < head.prev_term) { /* no log has that */
+			dp_core_drop(core, WIRE_DROP_MALFORMED);
+			dp_follow_reset(group);
+			return;
+		}
 		error = store_accept(group->log, head.block, head.entry_bytes, &entry);
 		if (error == QR_BUSY)
 			return;
@@ -199,15 +204,18 @@ static void place(struct dp_core *core, struct dp_group *group,
 		if (error != QR_OK) /* contradicts the layout: forget it all, it comes again */
 			dp_follow_reset(group);
 	}
-	if (error == QR_BUSY)
+	if (error == QR_BUSY) {
 		dp_core_drop(core, WIRE_DROP_NO_ROOM);
-	else if (error != QR_OK && error != QR_STALE)
+	} else if (error != QR_OK && error != QR_STALE) {
 		dp_core_drop(core, WIRE_DROP_MALFORMED);
+	}
 }
 
 void dp_follow_fragment(struct dp_core *core, struct dp_group *group, struct dp_peer *peer,
 			const struct wire_fragment *fragment)
 {
+	if (group->raft.failed)
+		return; /* the store is poisoned: consensus takes nothing either */
 	if (fragment->index == 0 || fragment->term < group->raft.state.term) {
 		dp_core_drop(core, WIRE_DROP_STALE);
 		if (fragment->index != 0)
@@ -218,9 +226,10 @@ void dp_follow_fragment(struct dp_core *core, struct dp_group *group, struct dp_
 		dp_core_drop(core, WIRE_DROP_STALE);
 		return;
 	}
-	if (!group->ack_due)
+	if (!group->ack_due) {
 		group->ack_at_ns =
 			core->now_ns + core->config.retransmit_min_ns / ACK_DELAY_DIVISOR;
+	}
 	group->ack_due = true;
 	group->echo_ns = fragment->sent_ns;
 	if (!has_entry(core, group, fragment)) {

@@ -15,6 +15,7 @@
  * the window, the term runs and the sessions, and starts consensus as a follower.
  */
 #include "dataplane/node/internal.h"
+#include "dataplane/node/probe.h"
 
 #define RECOVERED_PER_TURN 64
 
@@ -83,19 +84,25 @@ static void apply_unseen(struct dp_core *core, struct dp_group *group, qr_index 
 	group->applied = commit;
 }
 
+static void note_quorum(struct dp_core *core, const struct dp_group *group, qr_index index)
+{
+	qr_ns closed_ns = group->times[index % DP_TIMES].closed_ns;
+
+	if (group->raft.role != RAFT_LEADER || closed_ns == 0)
+		return;
+	qr_histogram_record(&core->stats.stages[WIRE_STAGE_QUORUM], core->now_ns - closed_ns);
+	DP_PROBE_QUORUM(group->config->group, index, core->now_ns - closed_ns);
+}
+
 static void apply_committed(struct dp_core *core, struct dp_group *group, qr_index commit)
 {
+	group->committed_ns = core->now_ns;
 	while (group->applied < commit) {
-		const struct dp_times *times;
-
 		if (!apply_entry(core, group, group->applied + 1)) {
 			apply_unseen(core, group, commit);
 			break;
 		}
-		times = &group->times[group->applied % DP_TIMES];
-		if (group->raft.role == RAFT_LEADER && times->closed_ns != 0)
-			qr_histogram_record(&core->stats.stages[WIRE_STAGE_QUORUM],
-					    core->now_ns - times->closed_ns);
+		note_quorum(core, group, group->applied);
 	}
 	store_release(group->log, group->applied);
 	dp_read_tail_applied(core, group);
@@ -141,16 +148,18 @@ static void carry_out(struct dp_core *core, struct dp_group *group)
 		role_changed(core, group);
 	if (effects->save_state)
 		store_save_state(group->log, &effects->state);
-	if (effects->appended)
+	if (effects->appended) {
 		store_write(group->log, effects->write_first, effects->write_last,
 			    effects->generation);
+	}
 	for (uint32_t m = 0; m < effects->message_count; m++) {
 		const struct raft_message *message = &effects->messages[m];
 
-		if (message->kind == RAFT_MESSAGE_APPEND)
+		if (message->kind == RAFT_MESSAGE_APPEND) {
 			dp_replicate_message(core, group, message);
-		else
+		} else {
 			dp_mail_post(core, group, message);
+		}
 	}
 	if (effects->commit_moved)
 		apply_committed(core, group, effects->commit);
@@ -178,11 +187,12 @@ static void tell_durable(struct dp_core *core, struct dp_group *group,
 	struct raft_event event = {.kind = RAFT_EVENT_ENTRIES_DURABLE, .position = *durable};
 
 	for (qr_index i = group->durable_told.index + 1; i <= durable->index; i++) {
-		const struct dp_times *times = &group->times[i % DP_TIMES];
+		qr_ns closed_ns = group->times[i % DP_TIMES].closed_ns;
 
-		if (times->closed_ns != 0)
-			qr_histogram_record(&core->stats.stages[WIRE_STAGE_DISK],
-					    core->now_ns - times->closed_ns);
+		if (closed_ns == 0)
+			continue;
+		qr_histogram_record(&core->stats.stages[WIRE_STAGE_DISK], core->now_ns - closed_ns);
+		DP_PROBE_DISK(group->config->group, i, core->now_ns - closed_ns);
 	}
 	group->durable_told = *durable;
 	dp_group_step(core, group, &event);
@@ -242,13 +252,11 @@ enum qr_error dp_group_refusal(const struct dp_group *group)
 
 static void note_term(struct dp_group *group, const struct store_entry *entry)
 {
-	struct raft_term_run *newest = &group->runs[group->run_count - 1];
-
-	if (group->run_count != 0 && newest->term == entry->term)
+	if (group->run_count != 0 && group->runs[group->run_count - 1].term == entry->term)
 		return;
 	if (group->run_count == RAFT_TERM_RUNS_MAX) {
 		group->run_count--;
-		memmove(&group->runs[0], &group->runs[1], group->run_count * sizeof(*newest));
+		memmove(&group->runs[0], &group->runs[1], group->run_count * sizeof(group->runs[0]));
 	}
 	group->runs[group->run_count++] =
 		(struct raft_term_run){.first = entry->index, .term = entry->term};
@@ -276,8 +284,8 @@ static void start_running(struct dp_core *core, struct dp_group *group)
 		.window_blocks = qr_blocks_for(own->inflight_bytes),
 	};
 	qr_index last = store_log_last(group->log);
-	qr_index known = slot->settled.index > group->commit_hint ? slot->settled.index
-								   : group->commit_hint;
+	qr_index known =
+		slot->settled.index > group->commit_hint ? slot->settled.index : group->commit_hint;
 	struct raft_recovered recovered = {
 		.configuration = slot->configuration,
 		.state = slot->state,

@@ -79,6 +79,7 @@ struct dp_group {
 
 	qr_index applied;
 	qr_offset committed_end; /* one past the last committed record */
+	qr_ns committed_ns;	 /* when the commit last moved */
 	struct raft_position durable_told;
 	uint64_t state_told;
 

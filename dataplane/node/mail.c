@@ -49,10 +49,11 @@ static void put_in_box(struct dp_core *core, const struct dp_group *group,
 void dp_mail_post(struct dp_core *core, struct dp_group *group, const struct raft_message *message)
 {
 	QR_ASSERT(message->kind != RAFT_MESSAGE_APPEND || message->last == message->index);
-	if (may_leave(group, message))
+	if (may_leave(group, message)) {
 		put_in_box(core, group, message);
-	else if (group->held_count < DP_HELD_MAX)
+	} else if (group->held_count < DP_HELD_MAX) {
 		group->held[group->held_count++] = *message;
+	}
 }
 
 void dp_mail_release(struct dp_core *core, struct dp_group *group)
@@ -62,10 +63,11 @@ void dp_mail_release(struct dp_core *core, struct dp_group *group)
 	for (uint32_t h = 0; h < group->held_count; h++) {
 		const struct raft_message *message = &group->held[h];
 
-		if (may_leave(group, message))
+		if (may_leave(group, message)) {
 			put_in_box(core, group, message);
-		else if (!is_void(group, message))
+		} else if (!is_void(group, message)) {
 			group->held[kept++] = group->held[h];
+		}
 	}
 	group->held_count = kept;
 }

@@ -111,9 +111,10 @@ static struct dp_reader *reader_for(struct dp_core *core, struct dp_read *read)
 		}
 	}
 	reader = dp_reader_acquire(core, read->group);
-	if (reader != NULL)
+	if (reader != NULL) {
 		store_reader_start_offset(reader->reader, read->group->log, read->next,
 					  dp_reader_tag(core, reader));
+	}
 	return reader;
 }
 
@@ -265,12 +266,13 @@ static void fill_slice(struct slice *slice, struct dp_read *read, const struct s
 	       store_chunk_next(&payload, &chunk, &body) == QR_OK) {
 		qr_offset end = first + chunk.count;
 
-		if (read->next < end && chunk.kind == WIRE_CHUNK_RECORDS)
+		if (read->next < end && chunk.kind == WIRE_CHUNK_RECORDS) {
 			add_records(slice, read, body, (uint32_t)(read->next - first));
-		else if (read->next < end && slice->records.count == 0)
+		} else if (read->next < end && slice->records.count == 0) {
 			add_opaque(slice, read, &chunk, body, first);
-		else if (read->next < end)
+		} else if (read->next < end) {
 			break; /* an opaque chunk goes alone */
+		}
 		first = end;
 	}
 }
@@ -396,11 +398,12 @@ void dp_read_request(struct dp_core *core, struct dp_group *group, const struct 
 	for (uint32_t r = 0; r < DP_READS_MAX; r++) {
 		struct dp_read *read = &core->reads[r];
 
-		if (!read->used)
+		if (!read->used) {
 			free = free == NULL ? read : free;
-		else if (read->request == request->request && read->to.ipv4 == from.ipv4 &&
-			 read->to.udp == from.udp && read->to.port == from.port)
+		} else if (read->request == request->request && read->to.ipv4 == from.ipv4 &&
+			   read->to.udp == from.udp && read->to.port == from.port) {
 			return; /* a repeated request: it is being served */
+		}
 	}
 	if (free == NULL) {
 		refuse(core, group, request->request, QR_BUSY, from);

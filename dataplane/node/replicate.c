@@ -7,6 +7,9 @@
  */
 #include "dataplane/node/internal.h"
 
+#define FRAGMENT_OVERHEAD_BYTES                                                                    \
+	(WIRE_HEADER_BYTES + WIRE_MESSAGE_HEADER_BYTES + WIRE_FRAGMENT_BYTES)
+
 void dp_replicate_message(struct dp_core *core, struct dp_group *group,
 			  const struct raft_message *message)
 {
@@ -63,10 +66,15 @@ void dp_replicate_stop(struct dp_core *core, struct dp_group *group)
 	}
 }
 
+/** Where an entry's bytes are: in the window, or in a reader's buffer. */
+struct found {
+	struct store_location at;
+	struct qr_span bytes;
+};
+
 /** The entry from the segments. Errors: QR_AGAIN (the disk, or no reader is free). */
 static enum qr_error find_cold(struct dp_core *core, struct dp_group *group, struct dp_link *link,
-			       qr_index index, struct store_location *ret_at,
-			       struct qr_span *ret_bytes)
+			       qr_index index, struct found *ret_found)
 {
 	struct dp_reader *reader = link->reader;
 	enum qr_error error = QR_OK;
@@ -78,14 +86,10 @@ static enum qr_error find_cold(struct dp_core *core, struct dp_group *group, str
 		store_reader_start_index(reader->reader, group->log, index,
 					 dp_reader_tag(core, reader));
 	}
-	while (!reader->has_entry || reader->location.index < index) {
+	while (error == QR_OK && (!reader->has_entry || reader->location.index < index))
 		error = dp_reader_next(reader);
-		if (error != QR_OK)
-			break;
-	}
 	if (error == QR_OK && reader->location.index == index) {
-		*ret_at = reader->location;
-		*ret_bytes = reader->bytes;
+		*ret_found = (struct found){.at = reader->location, .bytes = reader->bytes};
 		return QR_OK;
 	}
 	/* Waiting for the disk; or behind what is wanted again: start over next turn. */
@@ -95,78 +99,76 @@ static enum qr_error find_cold(struct dp_core *core, struct dp_group *group, str
 }
 
 static enum qr_error find_entry(struct dp_core *core, struct dp_group *group, struct dp_link *link,
-				qr_index index, struct store_location *ret_at,
-				struct qr_span *ret_bytes)
+				qr_index index, struct found *ret_found)
 {
-	if (store_window_entry(group->log, index, ret_at, ret_bytes) == QR_OK) {
+	if (store_window_entry(group->log, index, &ret_found->at, &ret_found->bytes) == QR_OK) {
 		release_reader(link);
 		return QR_OK;
 	}
-	return find_cold(core, group, link, index, ret_at, ret_bytes);
+	return find_cold(core, group, link, index, ret_found);
 }
 
-/** One fragment into one buffer. @return the bulk bytes that went in. */
-static uint32_t put_fragment(struct dp_core *core, struct dp_group *group, struct dp_peer *peer,
-			     const struct store_location *at, struct wire_fragment *fragment,
-			     struct dp_tx *tx, struct qr_writer *writer)
+/** What a fragment of this entry says, bytes apart. */
+static struct wire_fragment describe(const struct dp_core *core, const struct dp_group *group,
+				     const struct store_location *at)
 {
-	uint32_t room;
-	uint32_t fixed = WIRE_HEADER_BYTES + WIRE_MESSAGE_HEADER_BYTES + WIRE_FRAGMENT_BYTES;
-	uint32_t size_max = peer->config.datagram_max < tx->capacity_bytes
-				    ? peer->config.datagram_max
-				    : tx->capacity_bytes;
+	return (struct wire_fragment){
+		.term = group->raft.state.term,
+		.index = at->index,
+		.entry_term = at->term,
+		.prev_term = raft_term_at(&group->raft, at->index - 1),
+		.block = at->block,
+		.commit = group->raft.commit,
+		.entry_bytes = at->bytes,
+		.sent_ns = core->now_ns,
+	};
+}
 
-	room = size_max - fixed;
-	if (fragment->bulk.size_bytes > room)
-		fragment->bulk.size_bytes = room;
-	fragment->term = group->raft.state.term;
-	fragment->index = at->index;
-	fragment->entry_term = at->term;
-	fragment->prev_term = raft_term_at(&group->raft, at->index - 1);
-	fragment->block = at->block;
-	fragment->commit = group->raft.commit;
-	fragment->entry_bytes = at->bytes;
-	fragment->sent_ns = core->now_ns;
-	wire_put_fragment(writer, group->config->group, fragment);
-	qr_write_bytes(writer, fragment->bulk.data, fragment->bulk.size_bytes);
+/** One fragment into one buffer. Errors: QR_BUSY  no buffer is left. */
+static enum qr_error put_fragment(struct dp_core *core, const struct dp_group *group,
+				  const struct dp_peer *peer, struct wire_fragment *fragment)
+{
+	struct qr_writer writer;
+	struct dp_tx *tx = dp_core_tx_begin(core, &writer);
+	uint32_t size_max = peer->config.datagram_max;
+
+	if (tx == NULL)
+		return QR_BUSY;
+	if (size_max > tx->capacity_bytes)
+		size_max = tx->capacity_bytes;
+	if (fragment->bulk.size_bytes > size_max - FRAGMENT_OVERHEAD_BYTES)
+		fragment->bulk.size_bytes = size_max - FRAGMENT_OVERHEAD_BYTES;
+	wire_put_fragment(&writer, group->config->group, fragment);
+	qr_write_bytes(&writer, fragment->bulk.data, fragment->bulk.size_bytes);
 	tx->peer = peer->config.node;
-	dp_core_tx_finish(core, tx, writer);
-	return (uint32_t)fragment->bulk.size_bytes;
+	dp_core_tx_finish(core, tx, &writer);
+	return QR_OK;
 }
 
 /** Send one piece. Errors: QR_AGAIN  nothing to send now; QR_BUSY  no buffer is left. */
-static enum qr_error send_next(struct dp_core *core, struct dp_group *group, struct dp_peer *peer,
-			       struct dp_link *link)
+static enum qr_error send_next(struct dp_core *core, struct dp_group *group,
+			       const struct dp_peer *peer, struct dp_link *link)
 {
 	struct dp_stream_want want;
-	struct store_location at;
-	struct qr_span bytes;
-	struct wire_fragment fragment = {0};
-	struct qr_writer writer;
-	struct dp_tx *tx;
+	struct found found;
+	struct wire_fragment fragment;
 	uint32_t until;
-	uint32_t sent;
-	enum qr_error error = dp_stream_next(&link->stream, core->now_ns, &want);
 
-	if (error != QR_OK)
+	if (dp_stream_next(&link->stream, core->now_ns, &want) != QR_OK ||
+	    find_entry(core, group, link, want.index, &found) != QR_OK)
 		return QR_AGAIN;
-	error = find_entry(core, group, link, want.index, &at, &bytes);
-	if (error != QR_OK)
-		return QR_AGAIN;
-	if (!want.probe && at.block + at.blocks > link->stream.credit)
+	if (!want.probe && found.at.block + found.at.blocks > link->stream.credit)
 		return QR_AGAIN; /* the next ACK brings credit */
-	until = want.until == 0 || want.until > at.bytes ? at.bytes : want.until;
-	if (want.from >= until) { /* the ACK claimed more bytes than the entry has */
-		dp_stream_sent(&link->stream, &want, 0, at.bytes, core->now_ns);
-		return QR_OK;
-	}
-	tx = dp_core_tx_begin(core, &writer);
-	if (tx == NULL)
-		return QR_BUSY;
-	fragment.offset = want.from;
-	fragment.bulk = (struct qr_span){bytes.data + want.from, until - want.from};
-	sent = put_fragment(core, group, peer, &at, &fragment, tx, &writer);
-	dp_stream_sent(&link->stream, &want, sent, at.bytes, core->now_ns);
+	until = want.until == 0 || want.until > found.at.bytes ? found.at.bytes : want.until;
+	fragment = describe(core, group, &found.at);
+	if (want.from < until) {
+		fragment.offset = want.from;
+		fragment.bulk = (struct qr_span){found.bytes.data + want.from, until - want.from};
+		if (put_fragment(core, group, peer, &fragment) != QR_OK)
+			return QR_BUSY;
+	} /* else the ACK claimed more bytes than the entry has */
+	dp_stream_sent(&link->stream, &want, (uint32_t)fragment.bulk.size_bytes, found.at.bytes,
+		       core->now_ns);
 	core->stats.retransmits += want.again;
 	return QR_OK;
 }

@@ -3,6 +3,7 @@
  * dropped: every request can be repeated.
  */
 #include "dataplane/node/internal.h"
+#include "dataplane/node/probe.h"
 
 struct dp_reply *dp_reply_post(struct dp_core *core, enum dp_reply_kind kind, qr_group group,
 			       struct dp_address to)
@@ -107,6 +108,10 @@ static bool flush_answers(struct dp_core *core, struct dp_group *group)
 		wire_put_chunk_reply(&writer, group->config->group, &reply);
 		tx->to = to;
 		dp_core_tx_finish(core, tx, &writer);
+		qr_histogram_record(&core->stats.stages[WIRE_STAGE_ACK],
+				    core->now_ns - group->committed_ns);
+		DP_PROBE_ACK(group->config->group, reply.answer_count,
+			     core->now_ns - group->committed_ns);
 	}
 	return true;
 }

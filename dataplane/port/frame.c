@@ -21,6 +21,7 @@
 #define VERSION_4 (4u << 4)
 #define IHL_PLAIN (sizeof(struct rte_ipv4_hdr) / 4)
 #define TTL 64
+#define MULTICAST_MIN 0xe0000000u /* 224.0.0.0; RTE_IPV4 shifts into the sign */
 
 /** The bytes [offset, offset + size) of a flat frame, or NULL. */
 static void *view(const struct rte_mbuf *mbuf, uint32_t offset, size_t size_bytes)
@@ -86,7 +87,7 @@ static bool ipv4_checksum_holds(const struct rte_ipv4_hdr *ip, size_t header_byt
 /** A sender that can be answered: no multicast, broadcast, loopback, unspecified, nor ourselves. */
 static bool is_sender(const struct dp_frame_local *local, uint32_t ipv4)
 {
-	return ipv4 != 0 && ipv4 != local->ipv4 && ipv4 < RTE_IPV4(224, 0, 0, 0) &&
+	return ipv4 != 0 && ipv4 != local->ipv4 && ipv4 < MULTICAST_MIN &&
 	       ipv4 >> 24 != 127;
 }
 

@@ -132,10 +132,11 @@ static void carry_out(struct bench_node *node, const struct store_op *op, qr_ns 
 {
 	struct store_completion done = {.kind = op->kind, .group = op->group, .tag = op->tag};
 
-	if (op->kind == STORE_OP_READ_SLOTS)
+	if (op->kind == STORE_OP_READ_SLOTS) {
 		memcpy(op->data, node->slots, op->size_bytes);
-	else if (op->kind == STORE_OP_WRITE_SLOT)
+	} else if (op->kind == STORE_OP_WRITE_SLOT) {
 		memcpy(node->slots + op->offset_bytes, op->data, op->size_bytes);
+	}
 	/* Log writes cost the CPU no copy with direct I/O: nothing is copied here either. */
 	dp_core_complete(node->core, &done, now_ns);
 }
@@ -145,10 +146,11 @@ static void deliver(struct bench *bench, uint32_t from, const struct dp_tx *tx)
 	struct dp_address address = {.ipv4 = from};
 	struct qr_span datagram = {tx->data, tx->size_bytes};
 
-	if (tx->peer == 0)
+	if (tx->peer == 0) {
 		client_receive(bench, datagram);
-	else
+	} else {
 		dp_core_receive(bench->nodes[tx->peer].core, datagram, address, bench->now_ns);
+	}
 }
 
 static void poll_node(struct bench *bench, uint32_t number)
@@ -157,14 +159,14 @@ static void poll_node(struct bench *bench, uint32_t number)
 	struct bench_node *node = &bench->nodes[number];
 	struct dp_tx tx[TX_BURST];
 	struct store_op ops[OPS_BURST];
+	struct dp_turn turn = {.now_ns = bench->now_ns, .random = (uint32_t)bench->now_ns};
 	unsigned count;
 
 	for (unsigned t = 0; t < TX_BURST; t++) {
 		tx[t].data = buffers[t];
 		tx[t].capacity_bytes = bench->datagram_bytes;
 	}
-	count = dp_core_poll(node->core, bench->now_ns, (uint32_t)bench->now_ns, NULL, tx,
-			     TX_BURST);
+	count = dp_core_poll(node->core, &turn, tx, TX_BURST);
 	for (unsigned t = 0; t < count; t++)
 		deliver(bench, number, &tx[t]);
 	count = dp_core_poll_disk(node->core, ops, OPS_BURST);
@@ -209,11 +211,12 @@ static void create_node(struct bench *bench, uint32_t number)
 	bench->groups[number] = (struct dp_group_config){
 		.group = 1, .replicas = 0xe, .priority = number == 1 ? 100 : 0};
 	for (uint32_t peer = 1; peer <= NODES; peer++) {
-		if (peer != number)
+		if (peer != number) {
 			config.peers[config.peer_count++] =
 				(struct dp_peer_config){.node = (qr_node)peer,
 							.cores = 1,
 							.datagram_max = bench->datagram_bytes};
+		}
 	}
 	qr_arena_init(&arena, NULL, 0);
 	(void)dp_core_create(&arena, &config, clock_ns());
@@ -260,7 +263,8 @@ int main(int argc, char **argv)
 			client_append(&bench);
 		turn(&bench);
 	}
-	printf("record_bytes %u datagram_bytes %u records_per_s %.0f mib_per_s %.0f ns_per_record %.1f\n",
+	printf("record_bytes %u datagram_bytes %u records_per_s %.0f mib_per_s %.0f ns_per_record "
+	       "%.1f\n",
 	       record_bytes, bench.datagram_bytes,
 	       (double)bench.answered * 1e9 / (double)(bench.now_ns - start_ns),
 	       (double)bench.answered * record_bytes * 1e9 / (double)(bench.now_ns - start_ns) /

@@ -181,7 +181,7 @@ static void side_open(struct side *side, const char *run_dir, qr_node node, uint
 	};
 	struct dp_ether_config ether = {
 		.common = {.cores = 1, .udp_base = UDP_BASE, .datagram_max = size},
-		.ipv4 = RTE_IPV4(198, 18, 0, node),
+		.ipv4 = 0xc6120000u + node,
 		.prefix_bits = 24,
 	};
 	char problem[256] = "";
@@ -199,7 +199,7 @@ static void side_open(struct side *side, const char *run_dir, qr_node node, uint
 
 static int run_sender(const char *run_dir, uint32_t size)
 {
-	const struct dp_address to = {.ipv4 = RTE_IPV4(198, 18, 0, 1), .udp = UDP_BASE};
+	const struct dp_address to = {.ipv4 = 0xc6120001u, .udp = UDP_BASE};
 	struct dp_port_stats before;
 	struct dp_port_stats after;
 	struct side side;

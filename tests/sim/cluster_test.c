@@ -90,7 +90,7 @@ static void a_follower_far_behind_is_filled_from_the_segments(void **state)
 	follower = (qr_node)(leader % 3 + 1);
 	world_crash_node(&scene->world, follower);
 	/* More than the window holds. */
-	while (world_status(&scene->world, leader, 1).log_bytes < 3 * 128 * QR_BLOCK_BYTES)
+	while (world_status(&scene->world, leader, 1).log_bytes < 3ull * 128 * QR_BLOCK_BYTES)
 		scene_step(scene);
 	world_start_node(&scene->world, follower);
 	scene_settle(scene, scene->producers[0].next + 800);

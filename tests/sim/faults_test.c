@@ -154,9 +154,10 @@ static void a_full_disk_refuses_and_resumes_when_freed(void **state)
 
 	(void)state;
 	scene_run_until_acked(scene, 100);
-	for (qr_node node = 1; node <= 3; node++)
+	for (qr_node node = 1; node <= 3; node++) {
 		scene->world.nodes[node].disk.segment_limit =
 			scene->world.nodes[node].disk.segment_count;
+	}
 	for (uint32_t s = 0; s < 100000; s++)
 		scene_step(scene);
 	assert_int_equal(world_status(&scene->world, world_leader(&scene->world, 1), 1).condition,

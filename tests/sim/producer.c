@@ -174,10 +174,11 @@ static void take_chunk_reply(struct producer *producer, const struct wire_chunk_
 	} else if (reply->status == QR_GAP) {
 		send_from(producer, reply->expected, GAP_PAUSE_NS);
 	} else if (reply->status == QR_NOT_LEADER && reply->leader != producer->target) {
-		if (reply->leader != 0)
+		if (reply->leader != 0) {
 			producer->target = reply->leader;
-		else
+		} else {
 			try_another(producer);
+		}
 		send_from(producer, 0, GAP_PAUSE_NS);
 	}
 }

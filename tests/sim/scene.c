@@ -29,7 +29,7 @@ static void route_to_producer(void *context, struct qr_span datagram, struct dp_
 		scene->other_receive(scene->other_context, datagram, from);
 }
 
-struct scene *scene_create(uint64_t seed, uint32_t nodes)
+struct scene *scene_create(uint64_t seed, qr_node nodes)
 {
 	struct scene *scene = calloc(1, sizeof(*scene));
 
@@ -114,11 +114,12 @@ void scene_settle(struct scene *scene, uint64_t records)
 		       node, status.role, status.term, status.last, status.durable, status.commit,
 		       status.condition);
 	}
-	for (uint32_t p = 0; p < SCENE_PRODUCERS; p++)
+	for (uint32_t p = 0; p < SCENE_PRODUCERS; p++) {
 		printf("# producer %u: session %lu acked %lu next %lu window %u target %u\n", p,
 		       scene->producers[p].session, scene->producers[p].acked,
 		       scene->producers[p].next, scene->producers[p].window,
 		       scene->producers[p].target);
+	}
 	fail_msg("seed %lu: no convergence", scene->seed);
 }
 
@@ -171,9 +172,10 @@ static void audit_replica(struct scene *scene, qr_node node)
 		}
 		assert_int_equal(entry.index, index);
 		assert_int_equal(entry.first_offset, audit.offset);
-		for (uint32_t b = 0; b < entry.blocks; b++)
-			memcpy(copy + b * QR_BLOCK_BYTES,
+		for (uint32_t b = 0; b < entry.blocks; b++) {
+			memcpy(copy + (size_t)b * QR_BLOCK_BYTES,
 			       world_block(&scene->world, node, 1, block + b), QR_BLOCK_BYTES);
+		}
 		payload = qr_reader_over(copy + STORE_ENTRY_HEADER_BYTES, entry.payload_bytes);
 		while (entry.kind == RAFT_ENTRY_DATA &&
 		       store_chunk_next(&payload, &chunk, &body) == QR_OK) {

@@ -18,7 +18,7 @@ struct scene {
 };
 
 /** The seed is printed should anything fail. */
-struct scene *scene_create(uint64_t seed, uint32_t nodes);
+struct scene *scene_create(uint64_t seed, qr_node nodes);
 void scene_destroy(struct scene *scene);
 void scene_step(struct scene *scene);
 /** Records that producers were told are durable. */

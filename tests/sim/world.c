@@ -45,14 +45,15 @@ static struct dp_core_config config_of(struct world *world, qr_node node)
 	config.incarnation = world->nodes[node].incarnation;
 	config.peer_count = 0;
 	for (qr_node peer = 1; peer <= world->node_count; peer++) {
-		if (peer != node)
+		if (peer != node) {
 			config.peers[config.peer_count++] = (struct dp_peer_config){
 				.node = peer, .cores = 1, .datagram_max = WORLD_CLIENT_DATAGRAM};
+		}
 	}
 	return config;
 }
 
-void world_init(struct world *world, uint64_t seed, uint32_t node_count, uint32_t group_count)
+void world_init(struct world *world, uint64_t seed, qr_node node_count, uint32_t group_count)
 {
 	memset(world, 0, sizeof(*world));
 	qr_prng_init(&world->prng, seed);
@@ -63,9 +64,10 @@ void world_init(struct world *world, uint64_t seed, uint32_t node_count, uint32_
 					      .disk_min_ns = 50000,
 					      .disk_max_ns = 200000};
 	world->packets = must(calloc(PACKETS_MAX, sizeof(*world->packets)));
-	for (uint32_t g = 0; g < group_count; g++)
+	for (uint32_t g = 0; g < group_count; g++) {
 		world->groups[g] = (struct dp_group_config){
 			.group = g + 1, .replicas = ((qr_nodes)1 << (node_count + 1)) - 2};
+	}
 	world->config = (struct dp_core_config){
 		.cluster = 0x51,
 		.cores = 1,
@@ -217,10 +219,11 @@ static enum qr_error carry_out(struct world_disk *disk, const struct world_pendi
 		return QR_NOT_FOUND;
 	if (is_write(op) && disk->fail_writes)
 		return QR_IO;
-	if (is_write(op))
+	if (is_write(op)) {
 		memcpy(place, pending->data, op->size_bytes);
-	else
+	} else {
 		memcpy(op->data, place, op->size_bytes);
+	}
 	return QR_OK;
 }
 
@@ -253,6 +256,7 @@ static void complete_ops(struct world *world, struct world_node *self)
 			continue;
 		}
 		disk->pending[p] = disk->pending[--disk->pending_count];
+		disk->pending[disk->pending_count].data = NULL;
 		completion.result = carry_out(disk, &pending);
 		free(pending.data);
 		dp_core_complete(self->core, &completion, world->now_ns);
@@ -338,13 +342,15 @@ static void deliver(struct world *world)
 			continue;
 		}
 		world->packets[p] = world->packets[--world->packet_count];
-		if (is_cut(world, &packet))
+		world->packets[world->packet_count].data = NULL;
+		if (is_cut(world, &packet)) {
 			datagram.size_bytes = 0;
-		else if (packet.to == 0 && world->client_receive != NULL)
+		} else if (packet.to == 0 && world->client_receive != NULL) {
 			world->client_receive(world->client_context, datagram, packet.from);
-		else if (packet.to != 0 && world->nodes[packet.to].up)
+		} else if (packet.to != 0 && world->nodes[packet.to].up) {
 			dp_core_receive(world->nodes[packet.to].core, datagram, packet.from,
 					world->now_ns);
+		}
 		free(packet.data);
 	}
 }
@@ -355,14 +361,15 @@ static void poll_node(struct world *world, qr_node node)
 	struct world_node *self = &world->nodes[node];
 	struct dp_tx tx[TX_BURST];
 	struct store_op ops[OPS_BURST];
+	struct dp_turn turn = {.now_ns = world->now_ns,
+			       .random = (uint32_t)qr_prng_next(&world->prng)};
 	unsigned count;
 
 	for (unsigned t = 0; t < TX_BURST; t++) {
 		tx[t].data = buffers[t];
 		tx[t].capacity_bytes = WORLD_CLIENT_DATAGRAM;
 	}
-	count = dp_core_poll(self->core, world->now_ns, (uint32_t)qr_prng_next(&world->prng), NULL,
-			     tx, TX_BURST);
+	count = dp_core_poll(self->core, &turn, tx, TX_BURST);
 	for (unsigned t = 0; t < count; t++) {
 		struct world_packet packet = {.to = tx[t].peer,
 					      .client = tx[t].to.udp,

@@ -81,7 +81,7 @@ struct world {
 	struct qr_prng prng;
 	qr_ns now_ns;
 	struct world_faults faults;
-	uint32_t node_count;
+	qr_node node_count;
 	struct dp_core_config config; /* common to all nodes */
 	struct dp_group_config groups[8];
 	size_t memory_bytes;
@@ -93,7 +93,7 @@ struct world {
 	void *client_context;
 };
 
-void world_init(struct world *world, uint64_t seed, uint32_t node_count, uint32_t group_count);
+void world_init(struct world *world, uint64_t seed, qr_node node_count, uint32_t group_count);
 void world_fini(struct world *world);
 void world_start_node(struct world *world, qr_node node);
 /** Stop at once: memory is gone, writes in flight are partly done. */

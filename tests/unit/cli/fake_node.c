@@ -224,11 +224,12 @@ static void send_records(struct exchange *exchange, const struct wire_message *m
 		next += next == first; /* none fits whole */
 		sent_bytes += fake->starts[next] - fake->starts[first];
 		records.last = next == fake->record_count || sent_bytes >= question.max_bytes;
-		if (records.count == 0)
+		if (records.count == 0) {
 			send_pieces(exchange, message->group, &records, records.last);
-		else
+		} else {
 			send_slice(exchange, message->group, &records, fake->starts[first],
 				   fake->starts[next] - fake->starts[first]);
+		}
 	}
 }
 
@@ -242,18 +243,19 @@ static void take(struct exchange *exchange, const uint8_t *data, size_t size)
 	    header.cluster != exchange->fake->cluster)
 		return;
 	while (wire_next(&messages, &message) == QR_OK) {
-		if (message.type == WIRE_DESCRIBE)
+		if (message.type == WIRE_DESCRIBE) {
 			describe(exchange, &message);
-		else if (message.type == WIRE_STATUS)
+		} else if (message.type == WIRE_STATUS) {
 			status(exchange, &message);
-		else if (message.type == WIRE_TAIL)
+		} else if (message.type == WIRE_TAIL) {
 			tail(exchange, &message);
-		else if (message.type == WIRE_SESSION_OPEN)
+		} else if (message.type == WIRE_SESSION_OPEN) {
 			open_session(exchange, &message);
-		else if (message.type == WIRE_CHUNK)
+		} else if (message.type == WIRE_CHUNK) {
 			take_chunk(exchange, &message);
-		else if (message.type == WIRE_READ)
+		} else if (message.type == WIRE_READ) {
 			send_records(exchange, &message);
+		}
 	}
 }
 
