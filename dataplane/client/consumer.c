@@ -156,10 +156,11 @@ void dp_consumer_poll(struct dp_consumer *consumer, struct dp_turn *turn)
 		return;
 	}
 	if (dp_route_is_late(route, turn->now_ns)) {
-		if (consumer->progressed)
+		if (consumer->progressed) {
 			route->timer_at = 0; /* a loss on the way, not a silent replica */
-		else
+		} else {
 			dp_route_timeout(consumer->client, route, turn->now_ns);
+		}
 	}
 	if (!consumer->paused && route->timer_at == 0 && turn->now_ns >= route->hold_until &&
 	    !dp_turn_is_full(turn))
@@ -211,10 +212,11 @@ static void finished(struct dp_consumer *consumer, bool empty)
 
 	consumer->route.timer_at = 0;
 	consumer->last_known = false;
-	if (consumer->config.follow)
+	if (consumer->config.follow) {
 		consumer->done = false;
-	else if (consumer->config.until == UINT64_MAX)
+	} else if (consumer->config.until == UINT64_MAX) {
 		consumer->done = at_end;
+	}
 	if (empty && client->now_ns < consumer->asked_ns + EMPTY_PAUSE_NS)
 		consumer->route.hold_until = client->now_ns + EMPTY_PAUSE_NS;
 }
@@ -238,9 +240,10 @@ void dp_consumer_received(struct dp_consumer *consumer, qr_node from,
 		consumer->refusals = 0;
 		consumer->committed = records->committed;
 		if (consumer->first_slice && client->now_ns - consumer->asked_ns <
-						     (qr_ns)consumer->config.wait_ms * 1000000u)
+						     (qr_ns)consumer->config.wait_ms * 1000000u) {
 			dp_route_sample(client, &consumer->route,
 					client->now_ns - consumer->asked_ns);
+		}
 		consumer->first_slice = false;
 		dp_route_progress(client, &consumer->route);
 		consumer->route.timer_at = client->now_ns + consumer->route.rto;

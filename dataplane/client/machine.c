@@ -225,10 +225,11 @@ unsigned dp_client_poll(struct dp_client *client, qr_ns now_ns, struct dp_client
 		if (client->consumers[i] != NULL)
 			dp_consumer_poll(client->consumers[i], &turn);
 	}
-	for (uint32_t i = 0; i < client->producer_count; i++)
+	for (uint32_t i = 0; i < client->producer_count; i++) {
 		dp_producer_poll(
 			client->producers[(client->producer_first + i) % client->producer_count],
 			&turn);
+	}
 	if (client->producer_count != 0)
 		client->producer_first = (client->producer_first + 1) % client->producer_count;
 	return turn.count;

@@ -87,12 +87,13 @@ static void put(struct qr_writer *writer, const struct dp_pending *pending)
 	const struct wire_status status = {pending->request, pending->question.first};
 	const struct wire_tail tail = {pending->request};
 
-	if (pending->type == WIRE_DESCRIBE)
+	if (pending->type == WIRE_DESCRIBE) {
 		wire_put_describe(writer, &describe);
-	else if (pending->type == WIRE_STATUS)
+	} else if (pending->type == WIRE_STATUS) {
 		wire_put_status(writer, &status);
-	else
+	} else {
 		wire_put_tail(writer, pending->question.group, &tail);
+	}
 }
 
 static void ask(struct dp_pending *pending, struct dp_turn *turn)
@@ -203,17 +204,18 @@ static enum qr_error tail_told(struct dp_client *client, qr_node from,
 	pending = find(client, WIRE_TAIL, tail->request);
 	if (pending == NULL || pending->question.group != message->group)
 		return QR_STALE;
-	if (tail->status == QR_OK)
+	if (tail->status == QR_OK) {
 		answer(client, pending, QR_OK);
-	else if (from != pending->route.target)
+	} else if (from != pending->route.target) {
 		return QR_STALE;
-	else if (tail->status == QR_NOT_LEADER)
+	} else if (tail->status == QR_NOT_LEADER) {
 		(void)dp_route_not_leader(client, &pending->route, from, tail->leader,
 					  client->now_ns);
-	else if (tail->status == QR_BUSY)
+	} else if (tail->status == QR_BUSY) {
 		dp_route_later(client, &pending->route, QR_BUSY, 0, client->now_ns);
-	else
+	} else {
 		dp_route_refused(client, &pending->route, tail->status, client->now_ns);
+	}
 	return QR_OK;
 }
 

@@ -140,9 +140,10 @@ static enum qr_error take_page(struct quorate_client *client, const struct wire_
 				node->node, node->cores, node->port, node->ipv4};
 		}
 	}
-	for (uint32_t i = 0; i < page->partition_count; i++)
+	for (uint32_t i = 0; i < page->partition_count; i++) {
 		copy_partition(&client->partitions[client->partition_count++],
 			       &page->partitions[i]);
+	}
 	return QR_OK;
 }
 
@@ -157,9 +158,10 @@ static int describe(struct quorate_client *client)
 
 		if (error != QUORATE_OK)
 			return error;
-		if (question.first == 0)
+		if (question.first == 0) {
 			total = answer.description.total < PARTITIONS_MAX ? answer.description.total
 									  : PARTITIONS_MAX;
+		}
 		/* Pages of one answer agree on the total, or the logs are changing: go by the
 		 * first. */
 		if (answer.description.first + answer.description.partition_count > total)

@@ -52,9 +52,10 @@ static void opened(struct dp_producer *producer, qr_node from,
 		producer->config.chunk_bytes = reply->chunk_max_bytes;
 	if (qr_nodes_has(producer->route.replicas, from))
 		producer->route.target = from;
-	if (producer->route.timeouts == 0)
+	if (producer->route.timeouts == 0) {
 		dp_route_sample(producer->client, &producer->route,
 				now_of(producer) - producer->asked_ns);
+	}
 	producer->route.timer_at = 0;
 	producer->route.hold_until = 0;
 	dp_route_progress(producer->client, &producer->route);
@@ -73,16 +74,17 @@ void dp_producer_opened(struct dp_producer *producer, qr_node from,
 	}
 	if (!from_target(producer, from))
 		return;
-	if (reply->status == QR_NOT_LEADER)
+	if (reply->status == QR_NOT_LEADER) {
 		(void)dp_route_not_leader(client, &producer->route, from, reply->leader,
 					  now_of(producer));
-	else if (reply->status == QR_BUSY || reply->status == QR_NO_SPACE)
+	} else if (reply->status == QR_BUSY || reply->status == QR_NO_SPACE) {
 		dp_route_later(client, &producer->route, reply->status, reply->retry_us,
 			       now_of(producer));
-	else if (is_final(reply->status))
+	} else if (is_final(reply->status)) {
 		dp_producer_end(producer, reply->status);
-	else
+	} else {
 		dp_route_refused(client, &producer->route, reply->status, now_of(producer));
+	}
 }
 
 /* ---- chunks ---- */
@@ -113,19 +115,21 @@ static bool take_answers(struct dp_producer *producer, const struct wire_chunk_r
 		if (chunk->sends == 1) /* else it is not known which copy is answered (Karn) */
 			newest = chunk;
 	}
-	if (newest != NULL)
+	if (newest != NULL) {
 		dp_route_sample(producer->client, &producer->route,
 				now_of(producer) - newest->sent_ns);
+	}
 	return any;
 }
 
 /** The timer runs while something is in flight. */
 static void restart_timer(struct dp_producer *producer)
 {
-	if (producer->next == producer->first)
+	if (producer->next == producer->first) {
 		producer->route.timer_at = 0;
-	else
+	} else {
 		dp_route_wait(&producer->route, now_of(producer));
+	}
 }
 
 /** Where the window goes on when the target has everything below `expected`. */
@@ -235,10 +239,11 @@ void dp_producer_replied(struct dp_producer *producer, qr_node from,
 	bool any = take_answers(producer, reply);
 
 	if (from_target(producer, from)) {
-		if (reply->status == QR_OK || reply->status == QR_GAP)
+		if (reply->status == QR_OK || reply->status == QR_GAP) {
 			served(producer, reply, any);
-		else
+		} else {
 			refused(producer, from, reply);
+		}
 	}
 	if (any && producer->state == DP_PRODUCER_OPEN)
 		dp_producer_complete(producer);

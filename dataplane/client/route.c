@@ -143,11 +143,12 @@ void dp_route_later(struct dp_client *client, struct dp_route *route, enum qr_er
 {
 	route->trouble = why;
 	route->timer_at = 0;
-	if (retry_us == 0)
+	if (retry_us == 0) {
 		back_off(client, route, now_ns);
-	else
+	} else {
 		route->hold_until =
 			now_ns + (qr_ns)(retry_us < LATER_MAX_US ? retry_us : LATER_MAX_US) * 1000;
+	}
 }
 
 enum qr_error dp_route_verdict(const struct dp_route *route)

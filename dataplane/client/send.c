@@ -150,13 +150,14 @@ static qr_ns expires_at(const struct dp_producer *producer)
 {
 	qr_ns since = DP_NEVER;
 
-	if (producer->first < producer->stamped)
+	if (producer->first < producer->stamped) {
 		since = producer->chunks[producer->first & (DP_CHUNK_SLOTS - 1)].opened_ns;
-	else if (producer->first == producer->closed && producer->open_count != 0 &&
-		 producer->open_ns != 0)
+	} else if (producer->first == producer->closed && producer->open_count != 0 &&
+		   producer->open_ns != 0) {
 		since = producer->open_ns;
-	else if (producer->state == DP_PRODUCER_OPENING && producer->created_ns != 0)
+	} else if (producer->state == DP_PRODUCER_OPENING && producer->created_ns != 0) {
 		since = producer->created_ns;
+	}
 	return since == DP_NEVER ? DP_NEVER : since + producer->config.timeout_ns;
 }
 

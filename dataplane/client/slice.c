@@ -111,11 +111,12 @@ static void keep(struct dp_consumer *consumer, const struct wire_records *record
 	for (uint32_t i = 0; i < consumer->config.reorder_slots; i++) {
 		struct dp_early *early = &consumer->early[i];
 
-		if (!early->used)
+		if (!early->used) {
 			free = early;
-		else if (early->records.offset == records->offset &&
-			 early->records.piece_offset == records->piece_offset)
+		} else if (early->records.offset == records->offset &&
+			   early->records.piece_offset == records->piece_offset) {
 			return;
+		}
 	}
 	if (free == NULL)
 		return;

@@ -166,11 +166,12 @@ static void flush(struct dp_udp *udp)
 	unsigned count;
 
 	do {
-		for (unsigned i = 0; i < DP_UDP_BURST; i++)
+		for (unsigned i = 0; i < DP_UDP_BURST; i++) {
 			tx[i] = (struct dp_client_tx){
 				.data = udp->tx + (size_t)i * udp->datagram_max,
 				.capacity_bytes = udp->datagram_max,
 			};
+		}
 		count = dp_client_poll(udp->client, dp_udp_now(), tx, DP_UDP_BURST);
 		for (unsigned i = 0; i < count; i++) {
 			to[i] = address_of(udp, &tx[i]);
@@ -208,9 +209,10 @@ static unsigned receive(struct dp_udp *udp, enum qr_error *ret_error)
 		return 0;
 	}
 	now_ns = dp_udp_now();
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
 		dp_client_receive(udp->client,
 				  (struct qr_span){spans[i].iov_base, messages[i].msg_len}, now_ns);
+	}
 	*ret_error = QR_OK;
 	return (unsigned)count;
 }

@@ -119,6 +119,13 @@ static void take_entry(struct dp_core *core, struct dp_group *group,
 	QR_ASSERT(group->raft.last >= entry->index);
 }
 
+/** What a peer sent contradicts itself: forget it. */
+static void refuse_entry(struct dp_core *core, struct dp_group *group)
+{
+	dp_core_drop(core, WIRE_DROP_MALFORMED);
+	dp_follow_reset(group);
+}
+
 static void accept_whole_entries(struct dp_core *core, struct dp_group *group,
 				 const struct wire_fragment *fragment)
 {
@@ -135,9 +142,8 @@ static void accept_whole_entries(struct dp_core *core, struct dp_group *group,
 			dp_follow_reset(group);
 			return;
 		}
-		if (head.entry_term < head.prev_term) { /* no log has that */
-			dp_core_drop(core, WIRE_DROP_MALFORMED);
-			dp_follow_reset(group);
+		if (head.entry_term < head.prev_term || head.entry_term > group->raft.state.term) {
+			refuse_entry(core, group); /* no log has that */
 			return;
 		}
 		error = store_accept(group->log, head.block, head.entry_bytes, &entry);
@@ -148,7 +154,12 @@ static void accept_whole_entries(struct dp_core *core, struct dp_group *group,
 			dp_assembly_spoil(group->assembly);
 			return;
 		}
-		QR_ASSERT(entry.index == head.index && entry.term == head.entry_term);
+		QR_ASSERT(entry.index == head.index);
+		if (entry.term != head.entry_term) {
+			store_truncate(group->log, group->raft.last, group->raft.generation);
+			refuse_entry(core, group); /* the fragments spoke of another entry */
+			return;
+		}
 		take_entry(core, group, fragment, head.prev_term, &entry);
 	}
 }

@@ -171,15 +171,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 		size_t body_bytes = wanted < left ? wanted : left;
 		uint64_t sequence;
 
-		if (what >= 192)
+		if (what >= 192) {
 			(void)!dp_producer_append(producer, record, wanted % sizeof(record),
 						  &sequence);
-		else if (what >= 128)
+		} else if (what >= 128) {
 			now_ns += (qr_ns)wanted * 10000;
-		else
+		} else {
 			deliver(client, types[what % 6],
 				(struct qr_span){qr_read_bytes(&input, body_bytes), body_bytes},
 				now_ns);
+		}
 		turn(client, now_ns);
 	}
 	QR_ASSERT(answers <= 2);

@@ -55,10 +55,11 @@ static int append_all(struct quorate_client *client, const char *log, struct run
 		return error;
 	for (uint64_t i = 0; error == QUORATE_OK && i < run->count;) {
 		error = quorate_append(producer, text, record_text(i, text, sizeof(text)), NULL);
-		if (error == QUORATE_OK)
+		if (error == QUORATE_OK) {
 			i++;
-		else if (error == QUORATE_AGAIN) /* the window is full: let it move */
+		} else if (error == QUORATE_AGAIN) { /* the window is full: let it move */
 			error = quorate_poll(client, 1000);
+		}
 	}
 	if (error == QUORATE_OK)
 		error = quorate_flush(producer);

@@ -363,10 +363,11 @@ static void on_read(struct fake *fake, qr_node node, const struct wire_message *
 	fake->last_read_request = read.request;
 	if (read.offset > end || read.offset < fake->start)
 		none.status = QR_OUT_OF_RANGE;
-	if (none.status != QR_OK || read.offset == end)
+	if (none.status != QR_OK || read.offset == end) {
 		send_records(fake, node, &none);
-	else
+	} else {
 		serve(fake, node, &read, end);
+	}
 }
 
 static void on_tail(struct fake *fake, qr_node node, const struct wire_message *message)
@@ -404,9 +405,10 @@ static void on_describe(struct fake *fake, qr_node node, const struct wire_messa
 
 	QR_ASSERT(wire_get_describe(message, &describe) == QR_OK);
 	reply.request = describe.request;
-	for (qr_node i = 0; i < FAKE_NODES; i++)
+	for (qr_node i = 0; i < FAKE_NODES; i++) {
 		reply.nodes[i] = (struct wire_endpoint){(qr_node)(i + 1), 2,
 							(uint16_t)(7000 + 10 * i), 0x7f000001};
+	}
 	reply_begin(&writer, bytes, sizeof(bytes));
 	wire_put_description(&writer, &reply);
 	reply_send(fake, &writer, node);
@@ -440,18 +442,19 @@ static void receive(struct fake *fake, const struct fake_packet *packet)
 	QR_ASSERT(header.to == 0 || header.to == packet->node);
 	fake->received[packet->node]++;
 	while (wire_next(&messages, &message) == QR_OK) {
-		if (message.type == WIRE_SESSION_OPEN)
+		if (message.type == WIRE_SESSION_OPEN) {
 			on_open(fake, packet->node, &message);
-		else if (message.type == WIRE_CHUNK)
+		} else if (message.type == WIRE_CHUNK) {
 			on_chunk(fake, packet->node, &message);
-		else if (message.type == WIRE_READ)
+		} else if (message.type == WIRE_READ) {
 			on_read(fake, packet->node, &message);
-		else if (message.type == WIRE_TAIL)
+		} else if (message.type == WIRE_TAIL) {
 			on_tail(fake, packet->node, &message);
-		else if (message.type == WIRE_DESCRIBE)
+		} else if (message.type == WIRE_DESCRIBE) {
 			on_describe(fake, packet->node, &message);
-		else if (message.type == WIRE_STATUS)
+		} else if (message.type == WIRE_STATUS) {
 			on_status(fake, packet->node, &message);
+		}
 	}
 }
 
@@ -467,12 +470,13 @@ static void deliver_due(struct fake *fake)
 		/* In the order of sending: the rest moves up. */
 		memmove(&fake->packets[i], &fake->packets[i + 1],
 			(--fake->packet_count - i) * sizeof(packet));
-		if (packet.to_client)
+		if (packet.to_client) {
 			dp_client_receive(fake->client,
 					  (struct qr_span){packet.data, packet.size_bytes},
 					  fake->now_ns);
-		else if (!fake->node_down[packet.node])
+		} else if (!fake->node_down[packet.node]) {
 			receive(fake, &packet);
+		}
 		free(packet.data);
 	}
 }
@@ -484,9 +488,10 @@ static void take_turn(struct fake *fake)
 	unsigned count;
 
 	do {
-		for (unsigned i = 0; i < 16; i++)
+		for (unsigned i = 0; i < 16; i++) {
 			tx[i] = (struct dp_client_tx){.data = buffers[i],
 						      .capacity_bytes = WIRE_DATAGRAM_MAX};
+		}
 		count = dp_client_poll(fake->client, fake->now_ns, tx, 16);
 		for (unsigned i = 0; i < count; i++) {
 			struct fake_packet packet = {

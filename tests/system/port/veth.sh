@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# AF_PACKET and AF_XDP over a veth pair, in a network namespace of this test's own: it goes away with it.
+set -uo pipefail
+
+probe=$QUORATE_BUILD/tests/port-probe
+
+if [[ ${1:-} != inside ]]; then
+	root=()
+	((EUID == 0)) || root=(-r)
+	if ! reason=$(unshare -n "${root[@]}" true 2>&1); then
+		echo "1..0 # SKIP no network namespace: $reason"
+		exit 0
+	fi
+	if ! reason=$(unshare -n "${root[@]}" ip link add qra type veth peer name qrb 2>&1); then
+		echo "1..0 # SKIP no veth pair: $reason"
+		exit 0
+	fi
+	exec unshare -n "${root[@]}" "$0" inside "${root[@]}"
+fi
+
+number=0
+report() { # OK NAME [OUTPUT]
+	number=$((number + 1))
+	if [[ $1 == 0 ]]; then
+		echo "ok $number - $2"
+	else
+		echo "not ok $number - $2"
+	fi
+	[[ -z ${3:-} ]] || sed 's/^/# /' <<<"$3"
+}
+
+make_pair() { # MTU
+	ip link add qra mtu "$1" type veth peer name qrb mtu "$1"
+	sysctl -q -w net.ipv6.conf.qra.disable_ipv6=1 net.ipv6.conf.qrb.disable_ipv6=1 2>/dev/null
+	ip link set qra up
+	ip link set qrb up
+}
+
+# Both ends run at the same time; the one is told when the other has had its time.
+both() { # KIND
+	local there here output
+	output=$(mktemp)
+	"$probe" "$1" qrb 10.9.0.2 10.9.0.1 4 >"$output" 2>&1 &
+	"$probe" "$1" qra 10.9.0.1 10.9.0.2 3 2>&1
+	here=$?
+	wait $!
+	there=$?
+	cat "$output"
+	rm -f "$output"
+	((here == 0 && there == 0))
+}
+
+echo 1..5
+make_pair 1500
+output=$(both af_packet)
+report $? af_packet_carries_datagrams "$output"
+
+if [[ ${2:-} == -r ]]; then
+	number=$((number + 1))
+	echo "ok $number - af_xdp_carries_datagrams # SKIP AF_XDP needs root outside a user namespace"
+else
+	output=$(both af_xdp)
+	report $? af_xdp_carries_datagrams "$output"
+fi
+
+output=$("$probe" af_packet qra 10.9.0.1 10.9.0.2 1 4000 2>&1)
+[[ $? == 3 && $output == *'MTU of 1500'*'ip link set dev qra mtu 4028'* ]]
+report $? a_small_mtu_is_refused_with_the_command_that_mends_it "$output"
+
+ip link del qra
+make_pair 9000
+output=$(both af_packet)
+report $? af_packet_carries_jumbo_datagrams "$output"
+
+# The kernel's own stack asks for our address and pings it.
+if command -v ping >/dev/null; then
+	ip addr add 10.9.0.2/24 dev qrb
+	"$probe" af_packet qra 10.9.0.1 0.0.0.0 4 >/dev/null 2>&1 &
+	output=$(ping -c 3 -i 0.2 -w 4 10.9.0.1 2>&1)
+	report $? the_kernel_gets_answers_to_arp_and_ping "$output"
+	wait
+else
+	number=$((number + 1))
+	echo "ok $number - the_kernel_gets_answers_to_arp_and_ping # SKIP no ping command"
+fi
