@@ -1,6 +1,7 @@
 """A cluster of real quorated processes on this machine: for scripts/demo and tests/system.
 
-Ends only processes that it started, by pid. Every wait has a bound.
+Ends only processes that it started, by pid. Every wait has a bound. Should this process be killed
+itself, the kernel ends the nodes with it (setpriv --pdeathsig): start them from the main thread.
 """
 
 import contextlib
@@ -42,6 +43,12 @@ def wait_for(condition, timeout_s, what):
         if time.monotonic() > end:
             raise Problem(f"{what}: not within {timeout_s} s")
         time.sleep(0.02)
+
+
+def mortal(command):
+    """The command, made to end when we do. Same pid: setpriv becomes it."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command
 
 
 class Cluster:
@@ -106,7 +113,7 @@ class Cluster:
                 command += ["--node", str(node)]
             with open(self.log_path(group[0]), "ab") as out:
                 out.write(b"--- start\n")
-                process = subprocess.Popen(command, stdout=out, stderr=out,
+                process = subprocess.Popen(mortal(command), stdout=out, stderr=out,
                                            stdin=subprocess.DEVNULL, start_new_session=True)
             for node in group:
                 self.processes[node] = process
@@ -114,10 +121,14 @@ class Cluster:
             for node in nodes:
                 wait_for(lambda node=node: self._is_ready(node), 30, f"node {node} ready")
 
-    def _is_ready(self, node):
-        first = min(self.processes) if self.one_process else node
+    def output(self, node):
+        """What the node's process printed since its last start."""
+        first = self.nodes[0] if self.one_process else node
         with open(self.log_path(first), encoding="utf-8", errors="replace") as text:
-            latest = text.read().split("--- start\n")[-1]
+            return text.read().split("--- start\n")[-1]
+
+    def _is_ready(self, node):
+        latest = self.output(node)
         if f"node {node} ready" in latest:
             return True
         if self.processes[node].poll() is not None:
@@ -132,6 +143,15 @@ class Cluster:
         process = self.processes.pop(node)
         process.kill()
         process.wait(10)
+
+    def kill_all(self):
+        """kill -9 of all at once."""
+        processes = set(self.processes.values())
+        self.processes.clear()
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.wait(10)
 
     def stop(self, *nodes, timeout_s=10):
         """SIGTERM; the exit statuses."""
@@ -157,10 +177,11 @@ class Cluster:
 
     def popen(self, *arguments, **options):
         command = [self.binary("quorate"), *arguments[:1], "--config", self.config, *arguments[1:]]
-        return subprocess.Popen(command, **options)
+        return subprocess.Popen(mortal(command), **options)
 
-    def status(self):
-        done = self.quorate("status", "-o", "json", "--timeout", "2", check=False)
+    def status(self, timeout_s=1):
+        """`quorate status` as it is now; a node that does not answer costs timeout_s."""
+        done = self.quorate("status", "-o", "json", "--timeout", str(timeout_s), check=False)
         try:
             return json.loads(done.stdout)
         except ValueError:
@@ -172,21 +193,52 @@ class Cluster:
                 return group
         return None
 
-    def leader(self, log="demo", timeout_s=20):
-        return wait_for(lambda: (self.group(log) or {}).get("leader"), timeout_s,
+    def replicas(self, log="demo", partition=0):
+        """What the nodes that answer say of their replica, by node."""
+        group = self.group(log, partition) or {}
+        return {replica["node"]: replica for replica in group.get("replicas", [])}
+
+    def leader(self, log="demo", timeout_s=20, partition=0):
+        return wait_for(lambda: (self.group(log, partition) or {}).get("leader"), timeout_s,
                         f"a leader of {log}")
 
-    def end(self, log="demo"):
+    def end(self, log="demo", partition=0):
         """Committed records, as the furthest replica knows."""
-        replicas = (self.group(log) or {}).get("replicas", [])
+        replicas = self.replicas(log, partition).values()
         return max((replica["end"] for replica in replicas), default=0)
 
-    def wait_converged(self, log="demo", timeout_s=30):
+    def is_away(self, node):
+        states = {member["node"]: member["state"] for member in self.status()["nodes"]}
+        return states.get(node) == "away"
+
+    def wait_away(self, node, timeout_s=10):
+        wait_for(lambda: self.is_away(node), timeout_s, f"node {node} seen away")
+
+    def wait_progress(self, log="demo", partition=0, timeout_s=30):
+        """New records are committed from now on."""
+        before = self.end(log, partition)
+        wait_for(lambda: self.end(log, partition) > before, timeout_s,
+                 f"records of {log} committed")
+
+    def wait_caught_up(self, node, log="demo", partition=0, timeout_s=30):
+        """The node has committed what any other one has committed by now."""
+        goal = max((r["commit"] for r in self.replicas(log, partition).values()), default=0)
+
+        def caught_up():
+            replica = self.replicas(log, partition).get(node)
+            return replica is not None and replica["commit"] >= goal
+
+        wait_for(caught_up, timeout_s, f"node {node} caught up")
+
+    def link(self, state, node, peer):
+        """Close (down) or open (up) the link to a peer at this node's end."""
+        self.quorate("link", state, "--node", str(node), "--peer", str(peer))
+
+    def wait_converged(self, log="demo", timeout_s=30, partition=0):
         """All replicas have, durable and committed, the same log."""
 
         def same():
-            group = self.group(log)
-            replicas = group["replicas"] if group else []
+            replicas = self.replicas(log, partition).values()
             tails = {(r["last"], r["durable"], r["commit"]) for r in replicas}
             return (len(replicas) == len(self.nodes) and len(tails) == 1 and
                     len(set(next(iter(tails)))) == 1)

@@ -244,6 +244,15 @@ static enum qr_error describe(const struct dp_vdev_config *config, struct dp_vde
 	return QR_CONFIG;
 }
 
+static const char *hint(enum dp_vdev_kind kind)
+{
+	/* The driver names its fanout group by pid ^ interface index, in one space for all. */
+	return kind == DP_VDEV_AF_PACKET
+		       ? "; if it is PACKET_FANOUT, another node's process has a colliding id: start "
+			 "this one again"
+		       : "";
+}
+
 static enum qr_error plug(struct dp_vdev *vdev, const char *arguments,
 			  const struct dp_port_problem *problem)
 {
@@ -261,9 +270,10 @@ static enum qr_error plug(struct dp_vdev *vdev, const char *arguments,
 	if (result != 0 || rte_eth_dev_get_port_by_name(vdev->device, &port_id) != 0)
 		return dp_port_fail(problem, QR_UNSUPPORTED,
 				    "DPDK cannot use device %s (%s): %s; `--log-level=lib.eal:debug` "
-				    "shows why",
+				    "shows why%s",
 				    vdev->device, arguments,
-				    result != 0 ? rte_strerror(-result) : "no driver took it");
+				    result != 0 ? rte_strerror(-result) : "no driver took it",
+				    hint(vdev->kind));
 	vdev->is_plugged = true;
 	return QR_OK;
 }

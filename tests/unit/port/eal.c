@@ -49,30 +49,39 @@ void test_eal_stop(void)
 	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/*
+ * Byte i of a datagram is seed + 7 i: a place in one long pattern, for 7 has an inverse modulo 256.
+ * Comparing with memcmp keeps the tests' own work out of their figures.
+ */
+#define PATTERN_BYTES (65536 + 256)
+#define INVERSE_OF_7 183u
+
+static const uint8_t *pattern_from(uint8_t seed)
+{
+	static uint8_t pattern[PATTERN_BYTES];
+	size_t i;
+
+	if (pattern[1] == 0) {
+		for (i = 0; i < sizeof(pattern); i++)
+			pattern[i] = (uint8_t)(i * 7);
+	}
+	return pattern + (uint8_t)(seed * INVERSE_OF_7);
+}
+
 struct rte_mbuf *test_mbuf(struct rte_mempool *pool, uint32_t size, uint8_t seed)
 {
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
-	uint8_t *at = mbuf != NULL ? (uint8_t *)rte_pktmbuf_append(mbuf, (uint16_t)size) : NULL;
-	uint32_t i;
+	char *at = mbuf != NULL ? rte_pktmbuf_append(mbuf, (uint16_t)size) : NULL;
 
 	if (at == NULL)
 		abort();
-	for (i = 0; i < size; i++)
-		at[i] = (uint8_t)(seed + i * 7);
+	memcpy(at, pattern_from(seed), size);
 	return mbuf;
 }
 
 bool test_bytes_match(struct qr_span bytes, uint32_t size, uint8_t seed)
 {
-	uint32_t i;
-
-	if (bytes.size_bytes != size)
-		return false;
-	for (i = 0; i < size; i++) {
-		if (bytes.data[i] != (uint8_t)(seed + i * 7))
-			return false;
-	}
-	return true;
+	return bytes.size_bytes == size && memcmp(bytes.data, pattern_from(seed), size) == 0;
 }
 
 qr_ns test_now(void)

@@ -1,0 +1,179 @@
+/*
+ * One replication core of one node: its groups, their logs, the transport, the sessions. Pure: the
+ * poll loop of an lcore feeds it datagrams, disk completions and the time, and carries out what it
+ * asks for; the simulator feeds the very same object.
+ *
+ * A turn of the loop:
+ *
+ *	for each datagram that came:    dp_core_receive
+ *	for each disk completion:       dp_core_complete
+ *	dp_core_poll                    fills buffers of the caller with datagrams to send
+ *	dp_core_poll_disk               fills an array with disk operations to start
+ *
+ * dp_core_poll is where everything is decided that concerns a burst as a whole: open entries close,
+ * streams send, acks leave. What did not fit the buffers stays for the next turn.
+ *
+ * Threads: one core, one thread. Only dp_core_stats may be read by others, with relaxed loads.
+ */
+#ifndef DP_NODE_CORE_H
+#define DP_NODE_CORE_H
+
+#include "consensus/base/arena.h"
+#include "consensus/base/codec.h"
+#include "consensus/base/histogram.h"
+#include "consensus/raft/raft.h"
+#include "consensus/wire/client.h"
+#include "storage/engine/log.h"
+
+struct dp_core;
+
+/** Where a datagram came from and an answer goes: meaningful to the ports only. */
+struct dp_address {
+	uint32_t ipv4; /* host order; on in-process rings the endpoint's number */
+	uint16_t udp;  /* host order */
+	uint8_t port;  /* which port of the process */
+};
+
+/** A buffer of the caller that the core fills: one outgoing datagram. */
+struct dp_tx {
+	uint8_t *data;
+	uint32_t capacity_bytes;
+	uint32_t size_bytes; /* set by the core */
+	qr_node peer;	     /* set: to this node's core `peer_core`; 0: to `to` */
+	uint8_t peer_core;
+	struct dp_address to;
+	void *handle; /* the caller's own */
+};
+
+/** One partition of a log as configured. */
+struct dp_group_config {
+	qr_group group;
+	uint32_t partition;
+	char name[WIRE_NAME_MAX + 1];
+	qr_nodes replicas;
+	enum wire_durability durability;
+	uint8_t priority; /* of this node for leading it, 0..100 */
+};
+
+struct dp_peer_config {
+	qr_node node;
+	uint8_t cores;
+	uint32_t datagram_max; /* bytes that a datagram to it can carry */
+};
+
+#define DP_PEERS_MAX RAFT_MEMBERS_MAX
+#define DP_STAGES WIRE_STAGES
+
+struct dp_core_config {
+	uint64_t cluster;
+	qr_node node;
+	uint8_t core;
+	uint8_t cores; /* of this node; it owns groups with group % cores == core */
+	uint32_t incarnation;
+	bool direct_io; /* shown in status */
+
+	qr_ns election_timeout_ns;
+	qr_ns heartbeat_interval_ns;
+	qr_ns retransmit_min_ns; /* floor of the retransmission timer: the scale of a round trip */
+
+	struct store_geometry geometry;
+	uint32_t window_blocks;
+	uint32_t write_depth;
+	uint32_t write_max_blocks;
+	uint32_t segments_ahead;
+	uint32_t entry_max_bytes; /* an entry closes at this; one record more may go in */
+	uint32_t record_max_bytes;
+	uint32_t sessions_max; /* per group */
+	uint32_t inflight_entries;
+	uint32_t inflight_bytes;
+	uint32_t readers; /* cold readers shared by the groups of this core, at least 1 + peers */
+	uint32_t client_datagram_max;
+
+	uint32_t peer_count;
+	struct dp_peer_config peers[DP_PEERS_MAX];
+	uint32_t group_count; /* of all cores; those of others are known for DESCRIBE */
+	const struct dp_group_config *groups; /* ascending by group; outlives the core */
+	uint32_t endpoint_count;
+	const struct wire_endpoint *endpoints; /* of all nodes, for DESCRIBE; outlives the core */
+};
+
+/** Counters and histograms of one core; one writer. */
+struct dp_stats {
+	uint64_t rx_datagrams;
+	uint64_t rx_bytes;
+	uint64_t tx_datagrams;
+	uint64_t tx_bytes;
+	uint64_t acked_records;
+	uint64_t acked_chunks;
+	uint64_t busy_replies;
+	uint64_t entries_closed;
+	uint64_t retransmits;
+	uint64_t polls;	      /* kept by the loop */
+	uint64_t polls_empty; /* kept by the loop */
+	uint64_t drops[WIRE_DROPS];
+	struct qr_histogram stages[DP_STAGES];
+};
+
+/**
+ * What can change while running, published by RCU and handed to every turn of the loop.
+ */
+struct dp_published {
+	qr_nodes links_down; /* peers whose datagrams are neither sent nor taken: maintenance */
+};
+
+/**
+ * Build a core from the arena; NULL when the arena only measures. The configuration is copied,
+ * except what it points to. Groups of this core start recovering with the first turn.
+ */
+struct dp_core *dp_core_create(struct qr_arena *arena, const struct dp_core_config *config,
+			       qr_ns now_ns);
+
+/** Groups 0..n-1 of this core, and how many segments each has on disk: before the first turn. */
+uint32_t dp_core_group_count(const struct dp_core *core);
+qr_group dp_core_group(const struct dp_core *core, uint32_t position);
+void dp_core_set_segments(struct dp_core *core, qr_group group, uint64_t segment_count);
+/** Memory that disk operations touch, for registration. @return how many spans were written. */
+uint32_t dp_core_buffers(const struct dp_core *core, struct qr_span *spans, uint32_t max);
+
+/** Take a datagram; borrowed until return. Whatever is wrong with it is counted, never fatal. */
+void dp_core_receive(struct dp_core *core, struct qr_span datagram, struct dp_address from,
+		     qr_ns now_ns);
+void dp_core_complete(struct dp_core *core, const struct store_completion *completion,
+		      qr_ns now_ns);
+
+/** What a turn is told. */
+struct dp_turn {
+	qr_ns now_ns;
+	uint32_t random;		      /* fresh uniform bits */
+	const struct dp_published *published; /* read until return; NULL: nothing is */
+};
+
+/**
+ * The decisions of one turn.
+ * @param tx  buffers to fill, in order; unused ones are untouched.
+ * @return how many were filled.
+ */
+unsigned dp_core_poll(struct dp_core *core, const struct dp_turn *turn, struct dp_tx *tx,
+		      unsigned max);
+unsigned dp_core_poll_disk(struct dp_core *core, struct store_op *ops, unsigned max);
+
+/** When the next turn has something to do if nothing arrives; lets an idle loop sleep. */
+qr_ns dp_core_next_deadline(const struct dp_core *core);
+/** Wall clock for entries' informative time stamps, ns since 1970; set by the loop now and then. */
+void dp_core_set_wall_clock(struct dp_core *core, uint64_t time_ns, qr_ns now_ns);
+
+/** Hand leadership over and finish writes; then dp_core_is_stopped. New appends are refused. */
+void dp_core_stop(struct dp_core *core);
+bool dp_core_is_stopped(const struct dp_core *core);
+
+/** All groups recovered (or found damaged). */
+bool dp_core_is_recovered(const struct dp_core *core);
+/** Ready segments in front of the tail, the fewest of its groups: a benchmark waits for them. */
+uint32_t dp_core_ready_segments(const struct dp_core *core);
+struct dp_stats *dp_core_stats(struct dp_core *core);
+
+/** One group as it is now, for status and for tests. */
+QR_MUST_USE enum qr_error dp_core_describe_group(const struct dp_core *core, uint32_t position,
+						 struct wire_status_group *ret_status);
+
+#endif
