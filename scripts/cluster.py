@@ -62,6 +62,7 @@ class Cluster:
         os.makedirs(self.directory, exist_ok=True)
         self.nodes = list(range(1, nodes + 1))
         self.one_process = one_process
+        self.patience_s = 1
         self.processes = {}
         self.config = os.path.join(self.directory, "quorate.ini")
         self.ports = free_port_base(16 * nodes)
@@ -156,16 +157,19 @@ class Cluster:
     def stop(self, *nodes, timeout_s=10):
         """SIGTERM; the exit statuses."""
         nodes = nodes or tuple(self.processes)
-        processes = {self.processes.pop(node) for node in nodes if node in self.processes}
+        processes = {self.processes[node] for node in nodes if node in self.processes}
         for process in processes:
             process.terminate()
-        return [process.wait(timeout_s) for process in processes]
+        statuses = [process.wait(timeout_s) for process in processes]
+        for node in nodes:
+            self.processes.pop(node, None)
+        return statuses
 
     # ---- asking ----
 
     def quorate(self, *arguments, check=True, **options):
         """Run the CLI; its completed process. Raises Problem with what it said when it failed."""
-        command = [self.binary("quorate"), *arguments[:1], "--config", self.config, *arguments[1:]]
+        command = [self.binary("quorate"), "--config", self.config, *arguments]
         options.setdefault("timeout", 60)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
@@ -176,12 +180,12 @@ class Cluster:
         return done
 
     def popen(self, *arguments, **options):
-        command = [self.binary("quorate"), *arguments[:1], "--config", self.config, *arguments[1:]]
+        command = [self.binary("quorate"), "--config", self.config, *arguments]
         return subprocess.Popen(mortal(command), **options)
 
-    def status(self, timeout_s=1):
-        """`quorate status` as it is now; a node that does not answer costs timeout_s."""
-        done = self.quorate("status", "-o", "json", "--timeout", str(timeout_s), check=False)
+    def status(self):
+        """`quorate status` as it is now; a node that neither answers nor refuses costs patience_s."""
+        done = self.quorate("status", "-o", "json", "--timeout", str(self.patience_s), check=False)
         try:
             return json.loads(done.stdout)
         except ValueError:

@@ -17,7 +17,6 @@
 #include <string.h>
 
 #define DP_BENCH_RECORD_MIN 16u /* bytes: token and sequence */
-#define DP_BENCH_STREAMS_MAX 65536u
 
 /**
  * The token of stream `number` of a run. `run` is any 64 bits; the upper 48 are used, so that two

@@ -47,7 +47,7 @@ static bool write_config(char text[TEXT_MAX], const struct dp_bench_options *opt
 	(void)fprintf(to, "[cluster]\nname = bench\nprofile = dev\n");
 	(void)fprintf(to, "[dataplane]\nlink = ring\ncores = %u\nlcores = %u\nrun_dir = %s/run\n",
 		      options->cores, options->lcores, place->workdir.path);
-	(void)fprintf(to, "[storage]\nsegment = %" PRIu64 "M\nsegments_ahead = %u\n",
+	(void)fprintf(to, "[storage]\nstride = 8M\nsegment = %" PRIu64 "M\nsegments_ahead = %u\n",
 		      place->plan.segment_bytes / MIB, place->plan.segments_ahead);
 	for (unsigned node = 1; node <= DP_BENCH_REPLICAS; node++) {
 		(void)fprintf(

@@ -62,7 +62,6 @@ struct dp_bench_load {
 
 	uint32_t reading;      /* group */
 	uint64_t records_read; /* read by others (relaxed) */
-	uint64_t verified;
 };
 
 /** Give up: the first reason stands. */

@@ -399,7 +399,6 @@ struct dp_bench_result dp_bench_load_result(const struct dp_bench_load *load)
 {
 	struct dp_bench_result result = {
 		.tally = &load->tally,
-		.verified = load->verified,
 		.replicas = load->replicas,
 		.durability = load->durability,
 		.cores = load->cores,
@@ -409,6 +408,7 @@ struct dp_bench_result dp_bench_load_result(const struct dp_bench_load *load)
 	QR_ASSERT(dp_bench_load_phase(load) == DP_BENCH_FINISHED);
 	memcpy(result.stages, load->stages, sizeof(result.stages));
 	for (uint32_t i = 0; i < load->group_count; i++) {
+		result.verified += load->groups[i].verify.verified;
 		for (uint32_t s = 0; s < load->config.options->sessions; s++)
 			result.unsent += dp_bench_lane_unsent(&load->groups[i].lanes[s]);
 	}

@@ -6,6 +6,7 @@
 
 #include "dataplane/bench/content.h"
 #include "dataplane/bench/schedule.h"
+#include "dataplane/client/machine.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -151,7 +152,7 @@ static bool parse_shape(struct dp_bench_options *options, int key, char *text,
 {
 	switch (key) {
 	case KEY_GROUPS:
-		options->groups = (uint32_t)whole(state, "groups", text, 256);
+		options->groups = (uint32_t)whole(state, "groups", text, DP_CLIENT_PRODUCERS_MAX);
 		return true;
 	case KEY_CORES:
 		options->cores = (uint32_t)whole(state, "cores", text, 16);
@@ -160,7 +161,8 @@ static bool parse_shape(struct dp_bench_options *options, int key, char *text,
 		options->lcores = (uint32_t)whole(state, "lcores", text, 64);
 		return true;
 	case KEY_SESSIONS:
-		options->sessions = (uint32_t)whole(state, "sessions", text, 4096);
+		options->sessions =
+			(uint32_t)whole(state, "sessions", text, DP_CLIENT_PRODUCERS_MAX);
 		return true;
 	default:
 		return false;
@@ -246,9 +248,9 @@ static void check(struct dp_bench_options *options, struct argp_state *state)
 			   " producers: raise it, or lower --groups or --sessions",
 			   options->inflight, producers);
 	}
-	if (producers > DP_BENCH_STREAMS_MAX) {
+	if (producers > DP_CLIENT_PRODUCERS_MAX) {
 		argp_error(state, "--groups times --sessions: at most %u producers",
-			   DP_BENCH_STREAMS_MAX);
+			   DP_CLIENT_PRODUCERS_MAX);
 	}
 	if (options->record_bytes < DP_BENCH_RECORD_MIN) {
 		argp_error(state, "--size %u: at least %u bytes, so that a record can name itself",

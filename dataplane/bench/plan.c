@@ -10,7 +10,8 @@
 #include "consensus/base/assert.h"
 
 #define MIB ((uint64_t)1 << 20)
-#define SEGMENT_MIN (64 * MIB) /* whole strides of any default */
+#define SEGMENT_UNIT (8 * MIB) /* the stride */
+#define SEGMENT_MIN (2 * SEGMENT_UNIT)
 #define AHEAD_MIN 2u
 #define AHEAD_WANTED 16u
 #define AHEAD_MAX 64u
@@ -35,7 +36,7 @@ static double rate_mib(const struct dp_bench_options *options, const struct dp_b
 
 static uint64_t whole_segments(uint64_t bytes)
 {
-	return (bytes + SEGMENT_MIN - 1) / SEGMENT_MIN * SEGMENT_MIN;
+	return (bytes + SEGMENT_UNIT - 1) / SEGMENT_UNIT * SEGMENT_UNIT;
 }
 
 enum qr_error dp_bench_plan_make(const struct dp_bench_options *options,

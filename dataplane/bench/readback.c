@@ -110,7 +110,6 @@ static bool read_on(struct dp_bench_load *load, struct dp_bench_group *group)
 		dp_consumer_remove(group->consumer);
 		group->consumer = NULL;
 	}
-	load->verified += group->verify.verified;
 	if (!dp_bench_verify_end(&group->verify))
 		dp_bench_load_fail(load, "group %u: %s", group->group, group->verify.problem);
 	return true;

@@ -5,11 +5,12 @@
  * neighbour table and the answers: other queues pass it on through `strays`.
  *
  * The gate. A memif device may not be touched while its driver maps or unmaps its rings, so bursts
- * ask the gate first: odd is closed. A lcore that finds it closed notes so in `gate_seen`, outside of
- * any burst; when all have noted the current value nobody is inside (`is_quiet`). Devices other than
- * memif never close it.
+ * ask the gate first: odd is closed. A lcore that finds it closed notes so in `gate_seen`, outside
+ * of any burst; when all have noted the current value nobody is inside (`is_quiet`). Devices other
+ * than memif never close it.
  *
- * Answers are bounded by tokens that the tick refills: a flood of requests costs parsing, not sending.
+ * Answers are bounded by tokens that the tick refills: a flood of requests costs parsing, not
+ * sending.
  */
 #include "dataplane/port/ether.h"
 

@@ -13,7 +13,7 @@
 #include <rte_spinlock.h>
 
 struct ether_core {
-	uint32_t gate_seen; /* the last closed gate that this core knows of */
+	uint32_t gate_seen;	/* the last closed gate that this core knows of */
 	rte_spinlock_t tx_lock; /* of the TX queue of this number; taken only when cores share it */
 } __rte_cache_aligned;
 

@@ -4,8 +4,8 @@
  *
  * Queues: one a core, as far as the device has them. A NIC gets one rule per queue that steers the
  * core's UDP port to it; RSS stays off, so everything else (ARP) arrives on queue 0. If a NIC does
- * not take such rules, it is set up again with one RX queue, and core 0 hands over. A virtual device
- * spreads in its own way: memif keeps the sender's queue, AF_PACKET hashes.
+ * not take such rules, it is set up again with one RX queue, and core 0 hands over. A virtual
+ * device spreads in its own way: memif keeps the sender's queue, AF_PACKET hashes.
  *
  * MTU: memif knows none, its buffers decide. A kernel interface has one that belongs to its owner:
  * it is checked, never changed. A NIC's is set.
@@ -84,35 +84,36 @@ static enum qr_error check_mtu(const struct opening *opening)
 				    interface, kernel, opening->config->common.datagram_max, needed,
 				    interface, needed);
 	if (needed > opening->info.max_mtu)
-		return dp_port_fail(opening->problem, QR_UNSUPPORTED,
-				    "%s carries an MTU of %u at most, datagrams of %u bytes need %u: "
-				    "lower [dataplane] datagram_max_bytes to %u",
-				    opening->device, opening->info.max_mtu,
-				    opening->config->common.datagram_max, needed,
-				    opening->info.max_mtu - (uint32_t)IPV4_UDP_BYTES);
+		return dp_port_fail(
+			opening->problem, QR_UNSUPPORTED,
+			"%s carries an MTU of %u at most, datagrams of %u bytes need %u: "
+			"lower [dataplane] datagram_max_bytes to %u",
+			opening->device, opening->info.max_mtu,
+			opening->config->common.datagram_max, needed,
+			opening->info.max_mtu - (uint32_t)IPV4_UDP_BYTES);
 	return QR_OK;
 }
 
 /**
- * AF_XDP registers the pool itself with the kernel, whose chunks are at most a page, and which keeps
- * room for XDP programs in front of each frame.
+ * AF_XDP registers the pool itself with the kernel, whose chunks are at most a page, and which
+ * keeps room for XDP programs in front of each frame.
  */
 static enum qr_error check_buffers(const struct opening *opening)
 {
 	const struct rte_mempool *pool = opening->config->common.pool;
 	uint32_t object_bytes = pool->header_size + pool->elt_size + pool->trailer_size;
-	uint32_t room_bytes = rte_pktmbuf_data_room_size(opening->config->common.pool) -
-			      RTE_PKTMBUF_HEADROOM;
-	uint32_t frame_bytes =
-		opening->config->common.datagram_max + (uint32_t)DP_FRAME_OVERHEAD;
+	uint32_t room_bytes =
+		rte_pktmbuf_data_room_size(opening->config->common.pool) - RTE_PKTMBUF_HEADROOM;
+	uint32_t frame_bytes = opening->config->common.datagram_max + (uint32_t)DP_FRAME_OVERHEAD;
 
-	if (driver_is(opening, "net_af_xdp") && (object_bytes > (uint32_t)getpagesize() ||
-						 room_bytes < frame_bytes + XDP_ROOM_BYTES))
-		return dp_port_fail(opening->problem, QR_UNSUPPORTED,
-				    "AF_XDP takes datagrams of %u bytes at most, in buffers that fit "
-				    "a page (these have %u): lower [dataplane] datagram_max_bytes, or "
-				    "use link = af_packet",
-				    DP_VDEV_AF_XDP_DATAGRAM_MAX, object_bytes);
+	if (driver_is(opening, "net_af_xdp") &&
+	    (object_bytes > (uint32_t)getpagesize() || room_bytes < frame_bytes + XDP_ROOM_BYTES))
+		return dp_port_fail(
+			opening->problem, QR_UNSUPPORTED,
+			"AF_XDP takes datagrams of %u bytes at most, in buffers that fit "
+			"a page (these have %u): lower [dataplane] datagram_max_bytes, or "
+			"use link = af_packet",
+			DP_VDEV_AF_XDP_DATAGRAM_MAX, object_bytes);
 	return QR_OK;
 }
 
@@ -132,8 +133,7 @@ static enum qr_error find_device(struct opening *opening)
 				    "firmware gone?",
 				    device);
 	opening->self->port_id = port_id;
-	opening->is_virtual =
-		strcmp(rte_bus_name(rte_dev_bus(opening->info.device)), "vdev") == 0;
+	opening->is_virtual = strcmp(rte_bus_name(rte_dev_bus(opening->info.device)), "vdev") == 0;
 	return QR_OK;
 }
 
@@ -294,12 +294,13 @@ static enum qr_error init_addresses(struct opening *opening)
 	unsigned core;
 
 	if (rte_eth_macaddr_get(self->port_id, &self->local.mac) != 0)
-		return dp_port_fail(opening->problem, QR_UNSUPPORTED, "device %s has no MAC address",
-				    opening->device);
+		return dp_port_fail(opening->problem, QR_UNSUPPORTED,
+				    "device %s has no MAC address", opening->device);
 	if (config->ipv4 == 0 || config->prefix_bits > 32 || config->vlan > RTE_ETHER_MAX_VLAN_ID)
-		return dp_port_fail(opening->problem, QR_CONFIG,
-				    "device %s needs `address = A.B.C.D/BITS`, and a vlan below 4096",
-				    opening->device);
+		return dp_port_fail(
+			opening->problem, QR_CONFIG,
+			"device %s needs `address = A.B.C.D/BITS`, and a vlan below 4096",
+			opening->device);
 	self->local.ipv4 = config->ipv4;
 	self->local.vlan = config->vlan;
 	self->local.udp_base = config->common.udp_base;
@@ -315,8 +316,9 @@ static enum qr_error init_strays(struct opening *opening)
 	struct ether_port *self = opening->self;
 	ssize_t size_bytes = rte_ring_get_memsize(STRAYS);
 
-	self->strays = size_bytes > 0 ? rte_zmalloc("strays", (size_t)size_bytes, RTE_CACHE_LINE_SIZE)
-				      : NULL;
+	self->strays = size_bytes > 0
+			       ? rte_zmalloc("strays", (size_t)size_bytes, RTE_CACHE_LINE_SIZE)
+			       : NULL;
 	if (self->strays == NULL ||
 	    rte_ring_init(self->strays, "strays", STRAYS, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ) != 0)
 		return dp_port_fail(opening->problem, QR_NO_MEMORY, "no memory for port %s",

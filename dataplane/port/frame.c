@@ -72,8 +72,7 @@ static bool parse_ether(const struct dp_frame_local *local, const struct rte_mbu
 	       rte_is_broadcast_ether_addr(&ether->dst_addr);
 }
 
-static bool ipv4_checksum_holds(const struct rte_ipv4_hdr *ip, size_t header_bytes,
-				uint64_t flags)
+static bool ipv4_checksum_holds(const struct rte_ipv4_hdr *ip, size_t header_bytes, uint64_t flags)
 {
 	uint64_t verdict = flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
 
@@ -87,8 +86,7 @@ static bool ipv4_checksum_holds(const struct rte_ipv4_hdr *ip, size_t header_byt
 /** A sender that can be answered: no multicast, broadcast, loopback, unspecified, nor ourselves. */
 static bool is_sender(const struct dp_frame_local *local, uint32_t ipv4)
 {
-	return ipv4 != 0 && ipv4 != local->ipv4 && ipv4 < MULTICAST_MIN &&
-	       ipv4 >> 24 != 127;
+	return ipv4 != 0 && ipv4 != local->ipv4 && ipv4 < MULTICAST_MIN && ipv4 >> 24 != 127;
 }
 
 /** A whole, unfragmented IPv4 packet to us; fills the offsets. @return its header or NULL. */
@@ -106,8 +104,7 @@ static const struct rte_ipv4_hdr *parse_ipv4(const struct dp_frame_local *local,
 	if (header_bytes < sizeof(*ip) || total_bytes < header_bytes ||
 	    view(mbuf, frame->l3_offset, total_bytes) == NULL)
 		return NULL;
-	if ((ip->fragment_offset &
-	     RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0)
+	if ((ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)) != 0)
 		return NULL;
 	if (rte_be_to_cpu_32(ip->dst_addr) != local->ipv4 ||
 	    !is_sender(local, rte_be_to_cpu_32(ip->src_addr)) ||
@@ -244,8 +241,8 @@ static void fill_checksums(const struct dp_frame_local *local, struct rte_mbuf *
 		mbuf->l2_len = sizeof(struct rte_ether_hdr) +
 			       (local->vlan != 0 ? sizeof(struct rte_vlan_hdr) : 0);
 		mbuf->l3_len = sizeof(*ip);
-		mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM |
-				  RTE_MBUF_F_TX_UDP_CKSUM;
+		mbuf->ol_flags |=
+			RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_UDP_CKSUM;
 		udp->dgram_cksum = rte_ipv4_phdr_cksum(ip, mbuf->ol_flags);
 		break;
 	}

@@ -14,9 +14,10 @@
 #include <rte_mbuf.h>
 
 enum dp_frame_checksum {
-	DP_CHECKSUM_NONE,     /* UDP without (RFC 768): shared memory; the datagram has a CRC32C anyway */
+	DP_CHECKSUM_NONE, /* UDP without (RFC 768): shared memory; the datagram has a CRC32C anyway
+			   */
 	DP_CHECKSUM_SOFTWARE,
-	DP_CHECKSUM_OFFLOAD,  /* the device fills IPv4's and UDP's */
+	DP_CHECKSUM_OFFLOAD, /* the device fills IPv4's and UDP's */
 };
 
 /** Who we are on a link. */

@@ -56,8 +56,8 @@ static void arm(struct host_port *self, struct host_queue *queue, unsigned slot,
 {
 	queue->armed[slot] = mbuf;
 	queue->rx_spans[slot].iov_base = rte_pktmbuf_mtod(mbuf, void *);
-	queue->rx_spans[slot].iov_len = RTE_MIN(self->port.common.datagram_max,
-						(uint32_t)rte_pktmbuf_tailroom(mbuf));
+	queue->rx_spans[slot].iov_len =
+		RTE_MIN(self->port.common.datagram_max, (uint32_t)rte_pktmbuf_tailroom(mbuf));
 }
 
 /** Arm slots up to DP_BURST again, as far as the pool has buffers. */

@@ -6,7 +6,8 @@
 
 #include <rte_common.h>
 
-/* Segments of one outgoing datagram: a header, bulk bytes that stay where they are, and one to spare. */
+/* Segments of one outgoing datagram: a header, bulk bytes that stay where they are, and one to
+ * spare. */
 #define DP_SEGMENTS_MAX 3
 #define DP_PORT_NAME_BYTES 80
 
@@ -15,13 +16,14 @@ struct dp_port_ops {
 	/* at most DP_BURST of them */
 	void (*tx)(struct dp_port *port, uint8_t core, struct rte_mbuf **mbufs,
 		   const struct dp_address *to, unsigned count);
-	void (*tick)(struct dp_port *port, qr_ns now_ns);    /* or NULL */
-	bool (*is_up)(const struct dp_port *port);	     /* or NULL: always */
+	void (*tick)(struct dp_port *port, qr_ns now_ns);	    /* or NULL */
+	bool (*is_up)(const struct dp_port *port);		    /* or NULL: always */
 	int (*event_fd)(const struct dp_port *port, uint8_t queue); /* or NULL: has none */
 	void (*close)(struct dp_port *port);
 };
 
-/* One core's counters. It alone writes them, so an increment is a plain load and a relaxed store. */
+/* One core's counters. It alone writes them, so an increment is a plain load and a relaxed store.
+ */
 struct dp_port_counters {
 	struct dp_port_stats stats;
 } __rte_cache_aligned;

@@ -5,10 +5,9 @@
  *		 somebody is there starts its driver, which connects to the relay.
  *	JOINING  messages pass both ways until the driver says that its link is up.
  *	UP	 bursts run. Nothing passes towards the driver any more.
- *	LEAVING  the other side is gone, or this one's driver is: bursts are stopped; waits until all
- *		 lcores have seen it.
- *	PARTING  the driver was told (end of file) and cleans up in the interrupt thread. It closes its
- *		 end last, so end of file in return means that it has finished. Then ABSENT.
+ *	LEAVING  the other side is gone, or this one's driver is: bursts are stopped; waits until
+ *all lcores have seen it. PARTING  the driver was told (end of file) and cleans up in the interrupt
+ *thread. It closes its end last, so end of file in return means that it has finished. Then ABSENT.
  *
  * Bursts run in UP only. Towards the driver an end of file or a DISCONNECT never passes before
  * PARTING: this is what keeps its unmapping and our bursts apart.
@@ -119,9 +118,9 @@ static enum qr_error listen_at(const char *path, int *ret_fd, const struct dp_po
 
 	if (fd >= 0) {
 		close_fd(&fd);
-		return dp_port_fail(problem, QR_LOCKED,
-				    "%s is served by another process: is this node running already?",
-				    path);
+		return dp_port_fail(
+			problem, QR_LOCKED,
+			"%s is served by another process: is this node running already?", path);
 	}
 	if (unlink(path) != 0 && errno != ENOENT)
 		return dp_port_fail(problem, QR_DENIED, "%s is in the way: %s: remove it", path,
@@ -134,10 +133,11 @@ static enum qr_error listen_at(const char *path, int *ret_fd, const struct dp_po
 	}
 	number = errno;
 	close_fd(&fd);
-	return dp_port_fail(problem, number == ENOENT ? QR_NOT_FOUND : QR_DENIED,
-			    "cannot listen at %s: %s: create the directory and give it to this user, "
-			    "or set [dataplane] run_dir",
-			    path, strerrordesc_np(number));
+	return dp_port_fail(
+		problem, number == ENOENT ? QR_NOT_FOUND : QR_DENIED,
+		"cannot listen at %s: %s: create the directory and give it to this user, "
+		"or set [dataplane] run_dir",
+		path, strerrordesc_np(number));
 }
 
 /* ---- passing messages ---- */
@@ -149,7 +149,8 @@ static int descriptor_of(struct msghdr *header)
 	struct cmsghdr *control;
 	int fd = -1;
 
-	for (control = CMSG_FIRSTHDR(header); control != NULL; control = CMSG_NXTHDR(header, control)) {
+	for (control = CMSG_FIRSTHDR(header); control != NULL;
+	     control = CMSG_NXTHDR(header, control)) {
 		if (control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS)
 			memcpy(&fd, CMSG_DATA(control), sizeof(fd));
 	}
@@ -179,8 +180,8 @@ static bool send_message(int to, const uint8_t *message, int fd)
 }
 
 /**
- * Whether a message may pass towards the driver. A server's driver takes what rings it is given, and
- * would lay the queues it was not given over ring 0: so the client must have announced all.
+ * Whether a message may pass towards the driver. A server's driver takes what rings it is given,
+ * and would lay the queues it was not given over ring 0: so the client must have announced all.
  */
 static bool admit(struct dp_memif *memif, uint16_t type)
 {
@@ -261,8 +262,8 @@ static bool meet(struct dp_memif *memif)
 			memif->is_started = rte_eth_dev_start(memif->port_id) == 0;
 		}
 		if (memif->peer >= 0 && memif->is_started)
-			memif->driver = accept4(memif->listener, NULL, NULL,
-						SOCK_NONBLOCK | SOCK_CLOEXEC);
+			memif->driver =
+				accept4(memif->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	}
 	if (memif->driver < 0)
 		close_fd(&memif->peer);
@@ -393,7 +394,8 @@ enum qr_error dp_memif_create(const struct dp_vdev_config *config, struct dp_mem
 		rte_free(memif);
 		return error;
 	}
-	/* The driver will listen there itself; what lies there is from an earlier life of this node. */
+	/* The driver will listen there itself; what lies there is from an earlier life of this
+	 * node. */
 	if (memif->is_server)
 		(void)unlink(memif->driver_path);
 	*ret_memif = memif;
@@ -410,8 +412,8 @@ bool dp_memif_arguments(const struct dp_memif *memif, uint32_t datagram_max, cha
 			    "role=%s,id=0,socket=%s,socket-abstract=no,bsize=%u,rsize=%u,"
 			    "mac=02:71:72:%02x:%02x:00",
 			    memif->is_server ? "server" : "client", memif->driver_path,
-			    buffer_bytes, rte_log2_u32(RTE_MAX(slots, RING_SLOTS_MIN)),
-			    memif->node, memif->peer_node);
+			    buffer_bytes, rte_log2_u32(RTE_MAX(slots, RING_SLOTS_MIN)), memif->node,
+			    memif->peer_node);
 
 	return size > 0 && (size_t)size < text_bytes;
 }

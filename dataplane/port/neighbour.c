@@ -38,8 +38,8 @@ static uint64_t mac_to_number(const struct rte_ether_addr *mac)
 /*
  * A reader that sees `ipv4` before and after it read `mac` has a pair that belonged together: an
  * entry changes hands by clearing mac, then ipv4, then setting mac (each release, with the
- * reader's acquires as partners). Should the same address leave and come back between the two looks,
- * one frame goes to the wrong station, which ignores it.
+ * reader's acquires as partners). Should the same address leave and come back between the two
+ * looks, one frame goes to the wrong station, which ignores it.
  */
 static void publish(struct dp_neighbour *entry, uint32_t ipv4, uint64_t mac)
 {
@@ -128,8 +128,7 @@ static struct dp_neighbour *place_for(struct dp_neighbours *neighbours, uint32_t
 }
 
 /** The entry of an address, made if need be; NULL when there is no room. */
-static struct dp_neighbour *entry_for(struct dp_neighbours *neighbours, uint32_t ipv4,
-				      qr_ns now_ns)
+static struct dp_neighbour *entry_for(struct dp_neighbours *neighbours, uint32_t ipv4, qr_ns now_ns)
 {
 	int at = position_of(neighbours, ipv4);
 	struct dp_neighbour *entry;
@@ -175,8 +174,7 @@ static void take_wanted(struct dp_neighbours *neighbours, qr_ns now_ns)
 
 	for (core = 0; core < RTE_DIM(neighbours->wanted); core++) {
 		uint32_t ipv4 = __atomic_exchange_n(&neighbours->wanted[core], 0, __ATOMIC_RELAXED);
-		struct dp_neighbour *entry =
-			ipv4 != 0 ? entry_for(neighbours, ipv4, now_ns) : NULL;
+		struct dp_neighbour *entry = ipv4 != 0 ? entry_for(neighbours, ipv4, now_ns) : NULL;
 
 		if (entry == NULL)
 			continue;
@@ -225,8 +223,7 @@ unsigned dp_neighbours_tick(struct dp_neighbours *neighbours, qr_ns now_ns, uint
 /* ---- frames ---- */
 
 bool dp_arp_parse(const struct dp_frame_local *local, const struct dp_neighbours *neighbours,
-		  const struct dp_frame *frame, const struct rte_mbuf *mbuf,
-		  struct dp_arp *ret_arp)
+		  const struct dp_frame *frame, const struct rte_mbuf *mbuf, struct dp_arp *ret_arp)
 {
 	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(mbuf, const struct rte_ether_hdr *);
 	const struct rte_arp_hdr *arp;
@@ -251,7 +248,8 @@ bool dp_arp_parse(const struct dp_frame_local *local, const struct dp_neighbours
 	    !rte_is_unicast_ether_addr(&arp->arp_data.arp_sha) ||
 	    rte_is_zero_ether_addr(&arp->arp_data.arp_sha))
 		return false;
-	/* 0 is a probe (RFC 5227): answered would be right, believed would not; we hold our address. */
+	/* 0 is a probe (RFC 5227): answered would be right, believed would not; we hold our
+	 * address. */
 	if (sender == 0 || sender == local->ipv4 || !is_on_link(neighbours, sender))
 		return false;
 	*ret_arp = (struct dp_arp){

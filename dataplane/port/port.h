@@ -52,9 +52,9 @@ struct dp_port_stats {
 
 /** What every kind is told. */
 struct dp_port_common {
-	uint8_t number;	       /* goes to dp_address.port */
-	uint8_t cores;	       /* of the node */
-	uint16_t udp_base;     /* core c is udp_base + c */
+	uint8_t number;	   /* goes to dp_address.port */
+	uint8_t cores;	   /* of the node */
+	uint16_t udp_base; /* core c is udp_base + c */
 	struct rte_mempool *pool;
 	/*
 	 * What senders will use at most. Refused unless the device's MTU and the pool's buffers
@@ -68,11 +68,12 @@ struct dp_vdev;
 struct dp_ether_config {
 	struct dp_port_common common;
 	struct dp_vdev *vdev; /* from dp_vdev_open, closed after the port; or NULL and: */
-	const char *device; /* an ethdev's name as rte_eth_dev_get_port_by_name knows it */
-	uint32_t ipv4;	    /* ours, host order */
-	uint8_t prefix_bits;/* of our network; everything is on-link (no gateway) unless gateway is set */
-	uint32_t gateway;   /* 0: none */
-	uint16_t vlan;	    /* 0: untagged */
+	const char *device;   /* an ethdev's name as rte_eth_dev_get_port_by_name knows it */
+	uint32_t ipv4;	      /* ours, host order */
+	uint8_t prefix_bits; /* of our network; everything is on-link (no gateway) unless gateway is
+				set */
+	uint32_t gateway;    /* 0: none */
+	uint16_t vlan;	     /* 0: untagged */
 };
 
 /**
@@ -119,7 +120,8 @@ unsigned dp_port_rx(struct dp_port *port, uint8_t queue, struct dp_rx *rx, unsig
 /**
  * Send: each mbuf's data is the datagram (with RTE_PKTMBUF_HEADROOM in front), in one segment or a
  * few; takes them all: what cannot go out is freed and counted (the transport repairs it).
- * @param core  the calling core's number, whatever the number of queues: it also is the source port.
+ * @param core  the calling core's number, whatever the number of queues: it also is the source
+ * port.
  * @param to    where each goes: for ether and host an IPv4 address and UDP port, for ring an
  *              endpoint (ipv4) and its core (udp).
  */

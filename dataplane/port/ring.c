@@ -2,8 +2,9 @@
  * The in-process fabric: datagrams travel between endpoints as pointers to mbufs, without a copy.
  *
  * An endpoint has one inbound ring per core: many producers, one consumer. The producers' tail is
- * synchronised the relaxed way (RTS): lcores may share a CPU, and in the classic mode a producer that
- * is preempted between reserving and publishing makes every other one spin until it runs again.
+ * synchronised the relaxed way (RTS): lcores may share a CPU, and in the classic mode a producer
+ * that is preempted between reserving and publishing makes every other one spin until it runs
+ * again.
  *
  * The sender's identity is in the mbuf: `port` is its endpoint, `hash.usr` its core.
  *

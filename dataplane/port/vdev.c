@@ -1,6 +1,6 @@
 /*
- * Plugging devices in. What the kernel refuses later, deep inside a driver, without a word, is asked
- * for here first: does the interface exist, may we open it, is the NIC bound.
+ * Plugging devices in. What the kernel refuses later, deep inside a driver, without a word, is
+ * asked for here first: does the interface exist, may we open it, is the NIC bound.
  */
 #include "dataplane/port/vdev.h"
 
@@ -31,7 +31,8 @@
 #define PACKET_RING_BYTES (4u << 20) /* of AF_PACKET, each way and queue */
 #define PACKET_BLOCK_BYTES (64u << 10)
 #define PACKET_HEADER_BYTES 32u /* tpacket2_hdr, as the driver counts it */
-/* In front of the datagram as the kernel counts it: its header up to the Ethernet header, and ours. */
+/* In front of the datagram as the kernel counts it: its header up to the Ethernet header, and ours.
+ */
 #define PACKET_OVERHEAD_BYTES                                                                      \
 	(PACKET_HEADER_BYTES + DP_POOL_SLACK_BYTES + (uint32_t)DP_FRAME_OVERHEAD)
 #define ARGUMENTS_BYTES 512
@@ -76,18 +77,20 @@ static enum qr_error check_interface(const char *interface, const struct dp_port
 		return dp_port_fail(problem, QR_CONFIG,
 				    "no interface is named: set `device =` of the node");
 	if (interface_mtu(interface, &mtu) != 0)
-		return dp_port_fail(problem, QR_NOT_FOUND,
-				    "there is no interface %s (`ip link` lists them): correct "
-				    "`device =`, or make a pair with `ip link add %s type veth peer "
-				    "name %sp`",
-				    interface, interface, interface);
+		return dp_port_fail(
+			problem, QR_NOT_FOUND,
+			"there is no interface %s (`ip link` lists them): correct "
+			"`device =`, or make a pair with `ip link add %s type veth peer "
+			"name %sp`",
+			interface, interface, interface);
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return dp_port_fail(problem, QR_DENIED,
-				    "interface %s may not be opened: start with CAP_NET_RAW (`setcap "
-				    "cap_net_raw,cap_net_admin+ep` on the binary, or as root), or use "
-				    "--profile dev",
-				    interface);
+		return dp_port_fail(
+			problem, QR_DENIED,
+			"interface %s may not be opened: start with CAP_NET_RAW (`setcap "
+			"cap_net_raw,cap_net_admin+ep` on the binary, or as root), or use "
+			"--profile dev",
+			interface);
 	(void)close(fd);
 	return QR_OK;
 }
@@ -129,9 +132,10 @@ static enum qr_error describe_xdp(const struct dp_vdev_config *config, struct dp
 	if (error != QR_OK)
 		return error;
 	if (geteuid() != 0)
-		return dp_port_fail(problem, QR_DENIED,
-				    "AF_XDP on %s needs root: start as root, or use link = af_packet",
-				    config->device);
+		return dp_port_fail(
+			problem, QR_DENIED,
+			"AF_XDP on %s needs root: start as root, or use link = af_packet",
+			config->device);
 	(void)snprintf(vdev->device, sizeof(vdev->device), "net_af_xdp_%s", config->device);
 	(void)snprintf(arguments, ARGUMENTS_BYTES, "iface=%s,queue_count=%u", config->device,
 		       config->cores);
@@ -201,12 +205,13 @@ static enum qr_error describe_pci(const struct dp_vdev_config *config, struct dp
 	char path[128];
 	struct stat status;
 
-	if (address == NULL || sscanf(address, "%x:%x:%x.%x", &parts[0], &parts[1], &parts[2],
-				      &parts[3]) != 4)
-		return dp_port_fail(problem, QR_CONFIG,
-				    "'%s' is not a PCI address such as 0000:01:00.0: `dpdk-devbind.py "
-				    "--status-dev net` lists the NICs; set `device =` of the node",
-				    address != NULL ? address : "");
+	if (address == NULL ||
+	    sscanf(address, "%x:%x:%x.%x", &parts[0], &parts[1], &parts[2], &parts[3]) != 4)
+		return dp_port_fail(
+			problem, QR_CONFIG,
+			"'%s' is not a PCI address such as 0000:01:00.0: `dpdk-devbind.py "
+			"--status-dev net` lists the NICs; set `device =` of the node",
+			address != NULL ? address : "");
 	(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
 	if (stat(path, &status) != 0)
 		return dp_port_fail(problem, QR_NOT_FOUND,
@@ -215,11 +220,12 @@ static enum qr_error describe_pci(const struct dp_vdev_config *config, struct dp
 				    address);
 	pci_driver(address, driver, sizeof(driver));
 	if (!pci_driver_serves(driver))
-		return dp_port_fail(problem, QR_UNSUPPORTED,
-				    "NIC %s is bound to %s, not to vfio-pci: `modprobe vfio-pci && "
-				    "dpdk-devbind.py -b vfio-pci %s` (its kernel interface goes away; "
-				    "do not take the one you are logged in through)",
-				    address, driver[0] != '\0' ? driver : "no driver", address);
+		return dp_port_fail(
+			problem, QR_UNSUPPORTED,
+			"NIC %s is bound to %s, not to vfio-pci: `modprobe vfio-pci && "
+			"dpdk-devbind.py -b vfio-pci %s` (its kernel interface goes away; "
+			"do not take the one you are logged in through)",
+			address, driver[0] != '\0' ? driver : "no driver", address);
 	(void)snprintf(vdev->device, sizeof(vdev->device), "%s", address);
 	(void)snprintf(vdev->bus, sizeof(vdev->bus), "pci");
 	return QR_OK;
@@ -247,10 +253,10 @@ static enum qr_error describe(const struct dp_vdev_config *config, struct dp_vde
 static const char *hint(enum dp_vdev_kind kind)
 {
 	/* The driver names its fanout group by pid ^ interface index, in one space for all. */
-	return kind == DP_VDEV_AF_PACKET
-		       ? "; if it is PACKET_FANOUT, another node's process has a colliding id: start "
-			 "this one again"
-		       : "";
+	return kind == DP_VDEV_AF_PACKET ? "; if it is PACKET_FANOUT, another node's process has a "
+					   "colliding id: start "
+					   "this one again"
+					 : "";
 }
 
 static enum qr_error plug(struct dp_vdev *vdev, const char *arguments,
@@ -268,12 +274,13 @@ static enum qr_error plug(struct dp_vdev *vdev, const char *arguments,
 					      vdev->device);
 	result = rte_eal_hotplug_add(vdev->bus, vdev->device, arguments);
 	if (result != 0 || rte_eth_dev_get_port_by_name(vdev->device, &port_id) != 0)
-		return dp_port_fail(problem, QR_UNSUPPORTED,
-				    "DPDK cannot use device %s (%s): %s; `--log-level=lib.eal:debug` "
-				    "shows why%s",
-				    vdev->device, arguments,
-				    result != 0 ? rte_strerror(-result) : "no driver took it",
-				    hint(vdev->kind));
+		return dp_port_fail(
+			problem, QR_UNSUPPORTED,
+			"DPDK cannot use device %s (%s): %s; `--log-level=lib.eal:debug` "
+			"shows why%s",
+			vdev->device, arguments,
+			result != 0 ? rte_strerror(-result) : "no driver took it",
+			hint(vdev->kind));
 	vdev->is_plugged = true;
 	return QR_OK;
 }

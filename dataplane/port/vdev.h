@@ -18,8 +18,9 @@
 enum dp_vdev_kind {
 	DP_VDEV_MEMIF,
 	DP_VDEV_AF_PACKET, /* a kernel interface; CAP_NET_RAW */
-	DP_VDEV_AF_XDP,	   /* a kernel interface; root (CAP_NET_ADMIN, CAP_BPF, not in a user namespace) */
-	DP_VDEV_PCI,	   /* a NIC bound to vfio-pci, or one whose driver is shared with the kernel */
+	DP_VDEV_AF_XDP,	   /* a kernel interface; root (CAP_NET_ADMIN, CAP_BPF, not in a user
+			      namespace) */
+	DP_VDEV_PCI, /* a NIC bound to vfio-pci, or one whose driver is shared with the kernel */
 };
 
 struct dp_vdev_config {
@@ -52,14 +53,13 @@ void dp_vdev_close(struct dp_vdev *vdev);
 /**
  * The datagram_max that serves a kind of link best; for kernel interfaces what their MTU allows.
  * Where it comes from:
- *   memif       8 KiB, in buffers that hold the whole frame: one descriptor each. A datagram costs the
- *		 receiver some 50 ns and 20 ns a KiB, so smaller ones cost more a byte and larger ones
- *		 gain no more. The MTU plays no part. A link takes 2 x cores x 4 MiB of shared memory.
- *   AF_PACKET   the interface's MTU - 28, at most 8080; its ring has frames of a power of two, so
- *		 above 1936 only 3984 and 8080 waste no memory
- *   AF_XDP      the same, at most DP_VDEV_AF_XDP_DATAGRAM_MAX: the kernel takes 256 bytes of each
- *		 buffer, and wants the whole of it, headers included, to fit a page
- *   PCI         1472, the standard MTU; jumbo frames need to be asked for, as the switch must agree
+ *   memif       8 KiB, in buffers that hold the whole frame: one descriptor each. A datagram costs
+ *the receiver some 50 ns and 20 ns a KiB, so smaller ones cost more a byte and larger ones gain no
+ *more. The MTU plays no part. A link takes 2 x cores x 4 MiB of shared memory. AF_PACKET   the
+ *interface's MTU - 28, at most 8080; its ring has frames of a power of two, so above 1936 only 3984
+ *and 8080 waste no memory AF_XDP      the same, at most DP_VDEV_AF_XDP_DATAGRAM_MAX: the kernel
+ *takes 256 bytes of each buffer, and wants the whole of it, headers included, to fit a page PCI
+ *1472, the standard MTU; jumbo frames need to be asked for, as the switch must agree
  * @param device  interface name; NULL for memif and PCI.
  */
 uint32_t dp_vdev_datagram_max(enum dp_vdev_kind kind, const char *device);

@@ -94,8 +94,9 @@ static unsigned receive(struct dp_port *port)
 }
 
 /** Send and receive in turn. */
-static struct measured run_pair(struct dp_port *from, struct dp_port *into, struct rte_mempool *pool,
-				uint32_t size, const struct dp_address *to)
+static struct measured run_pair(struct dp_port *from, struct dp_port *into,
+				struct rte_mempool *pool, uint32_t size,
+				const struct dp_address *to)
 {
 	struct measured measured = {0};
 	qr_ns start = test_now();

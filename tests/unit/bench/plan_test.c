@@ -27,7 +27,7 @@ static struct dp_bench_plan plan_for(uint64_t free_bytes)
 	struct dp_bench_plan plan;
 
 	assert_true(dp_bench_plan_make(&options, &device, free_bytes, &plan) == QR_OK);
-	assert_true(plan.segment_bytes % (64 * MIB) == 0 && plan.segment_bytes != 0);
+	assert_true(plan.segment_bytes % (8 * MIB) == 0 && plan.segment_bytes != 0);
 	assert_true(plan.segments_ahead >= 2 && plan.segments_ahead <= 64);
 	assert_true(plan.disk_bytes ==
 		    (uint64_t)3 * options.groups * plan.segments_ahead * plan.segment_bytes);

@@ -21,7 +21,7 @@ static uint32_t content(qr_offset offset, uint32_t size_max, uint8_t *data)
 	qr_prng_init(&prng, offset);
 	size_bytes = (uint32_t)qr_prng_below(&prng, size_max + 1);
 	for (uint32_t i = 0; i < size_bytes; i++)
-		data[i] = (uint8_t)(offset * 29 + i * 5 + (i >> 8));
+		data[i] = (uint8_t)(offset * 29 + (uint64_t)i * 5 + (i >> 8));
 	return size_bytes;
 }
 

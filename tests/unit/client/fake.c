@@ -79,7 +79,7 @@ static struct fake_session *open_session(struct fake *fake, const uint64_t nonce
 	QR_ASSERT(fake->session_count < FAKE_SESSIONS_MAX);
 	session = &fake->sessions[fake->session_count++];
 	*session = (struct fake_session){.nonce = {nonce[0], nonce[1]},
-					 .id = 0x100u * fake->session_count};
+					 .id = (uint64_t)0x100 * fake->session_count};
 	return session;
 }
 

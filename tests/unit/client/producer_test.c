@@ -64,7 +64,7 @@ static uint32_t content(uint64_t sequence, uint32_t size_max, uint8_t *data)
 	qr_prng_init(&prng, sequence);
 	size_bytes = (uint32_t)qr_prng_below(&prng, size_max + 1);
 	for (uint32_t i = 0; i < size_bytes; i++)
-		data[i] = (uint8_t)(sequence * 31 + i * 7 + (i >> 8));
+		data[i] = (uint8_t)(sequence * 31 + (uint64_t)i * 7 + (i >> 8));
 	return size_bytes;
 }
 

@@ -16,9 +16,18 @@ static char dir[] = "/tmp/quorate-test-XXXXXX";
 bool test_eal_start(void)
 {
 	static char prefix[32];
-	char *arguments[] = {"test",	  "--no-huge",	  "--no-pci",	  "-m",
-			     "256",	  "--no-telemetry", "--lcores",	  "0",
-			     "--iova-mode=va", "--log-level=lib.*:error", "--file-prefix", prefix};
+	char *arguments[] = {"test",
+			     "--no-huge",
+			     "--no-pci",
+			     "-m",
+			     "256",
+			     "--no-telemetry",
+			     "--lcores",
+			     "0",
+			     "--iova-mode=va",
+			     "--log-level=lib.*:error",
+			     "--file-prefix",
+			     prefix};
 
 	if (mkdtemp(dir) == NULL || setenv("RUNTIME_DIRECTORY", dir, 1) != 0)
 		return false;

@@ -1,4 +1,5 @@
-/* EAL for a test: no huge pages, no PCI, no root; everything it leaves is in a directory of its own. */
+/* EAL for a test: no huge pages, no PCI, no root; everything it leaves is in a directory of its
+ * own. */
 #ifndef QR_TESTS_PORT_EAL_H
 #define QR_TESTS_PORT_EAL_H
 

@@ -186,7 +186,8 @@ static void asks_before_it_sends(void **state)
 	struct rte_mbuf *request;
 	struct rte_mbuf *reply;
 	struct rte_mbuf *frame_mbuf;
-	const struct dp_arp us_asking = {.is_request = true, .sender_ipv4 = OURS, .sender_mac = us.mac};
+	const struct dp_arp us_asking = {
+		.is_request = true, .sender_ipv4 = OURS, .sender_mac = us.mac};
 	struct rte_arp_hdr *arp;
 	struct dp_frame frame;
 	struct dp_rx rx[DP_BURST];
@@ -283,8 +284,8 @@ static void bounds_its_answers(void **state)
 static void answers_ping(void **state)
 {
 	struct rte_mbuf *ping = datagram(56 - sizeof(struct rte_udp_hdr), 1);
-	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(ping, struct rte_ipv4_hdr *,
-							  sizeof(struct rte_ether_hdr));
+	struct rte_ipv4_hdr *ip =
+		rte_pktmbuf_mtod_offset(ping, struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr));
 	struct rte_icmp_hdr *icmp = (struct rte_icmp_hdr *)(ip + 1);
 	struct dp_frame frame;
 	struct dp_rx rx[DP_BURST];

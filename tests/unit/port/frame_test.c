@@ -12,8 +12,7 @@
 #define THEIRS RTE_IPV4(10, 0, 0, 2)
 #define UDP_BASE 7000
 #define ETHER_BYTES sizeof(struct rte_ether_hdr)
-#define HEADER_BYTES                                                                               \
-	(ETHER_BYTES + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr))
+#define HEADER_BYTES (ETHER_BYTES + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr))
 
 static const struct dp_frame_local receiver = {
 	.mac = {{2, 0, 0, 0, 0, 1}},
@@ -313,10 +312,22 @@ static void as_bad_udp_says_device(struct rte_mbuf *mbuf)
 static void ignores_what_is_not_ours(void **state)
 {
 	static void (*const changes[])(struct rte_mbuf *) = {
-		as_more_fragments, as_last_fragment, as_other_address, as_from_ourselves,
-		as_from_multicast, as_other_port,    as_lower_port,    as_short_udp,
-		as_long_udp,	   as_long_ip,	     as_short_header,  as_tcp,
-		as_ipv6,	   as_broadcast,     as_stripped_vlan, as_bad_ip_says_device,
+		as_more_fragments,
+		as_last_fragment,
+		as_other_address,
+		as_from_ourselves,
+		as_from_multicast,
+		as_other_port,
+		as_lower_port,
+		as_short_udp,
+		as_long_udp,
+		as_long_ip,
+		as_short_header,
+		as_tcp,
+		as_ipv6,
+		as_broadcast,
+		as_stripped_vlan,
+		as_bad_ip_says_device,
 		as_bad_udp_says_device,
 	};
 	size_t i;
@@ -369,8 +380,8 @@ static void leaves_checksums_to_a_device_that_can(void **state)
 	craft(&mbuf, &offloading, 40);
 	assert_int_equal(mbuf.l2_len, ETHER_BYTES);
 	assert_int_equal(mbuf.l3_len, sizeof(struct rte_ipv4_hdr));
-	assert_int_equal(mbuf.ol_flags, RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM |
-						RTE_MBUF_F_TX_UDP_CKSUM);
+	assert_int_equal(mbuf.ol_flags,
+			 RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_UDP_CKSUM);
 	assert_int_equal(ip_of(&mbuf)->hdr_checksum, 0);
 	assert_int_equal(udp_of(&mbuf)->dgram_cksum, rte_ipv4_phdr_cksum(ip_of(&mbuf), 0));
 	flat_fini(&mbuf);

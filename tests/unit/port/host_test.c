@@ -163,9 +163,8 @@ static void counts_what_the_kernel_refuses(void **state)
 static void ignores_what_is_too_long_or_empty(void **state)
 {
 	static const uint8_t bytes[DATAGRAM_MAX + 1];
-	struct sockaddr_in to = {.sin_family = AF_INET,
-				 .sin_port = htons(base),
-				 .sin_addr = {htonl(LOOPBACK)}};
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(base), .sin_addr = {htonl(LOOPBACK)}};
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	struct dp_port_stats stats;
 	struct dp_rx rx[DP_BURST];

@@ -2,8 +2,8 @@
  * memif links between two ports: both in this process (their drivers meet through the relays just
  * as those of two processes do), and with a peer process that is killed.
  */
-#include "dataplane/port/port.h"
 #include "dataplane/port/pool.h"
+#include "dataplane/port/port.h"
 #include "dataplane/port/vdev.h"
 #include "tests/unit/port/eal.h"
 #include "tests/unit/unit.h"

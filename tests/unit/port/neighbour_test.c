@@ -177,8 +177,7 @@ static void sends_strangers_through_the_gateway(void **state)
 	assert_int_equal(dp_neighbours_next_hop(&table, THEIRS), THEIRS);
 	assert_int_equal(dp_neighbours_next_hop(&table, STRANGER), GATEWAY);
 	dp_neighbours_init(&table, OURS, 24, 0);
-	assert_int_equal(dp_neighbours_next_hop(&table, STRANGER),
-			 STRANGER);
+	assert_int_equal(dp_neighbours_next_hop(&table, STRANGER), STRANGER);
 	assert_false(is_known(0));
 }
 

@@ -116,7 +116,8 @@ static void drops_and_counts_when_full(void **state)
 
 static void drops_what_goes_nowhere(void **state)
 {
-	const struct dp_address nowhere[] = {{.ipv4 = 3}, {.ipv4 = 1, .udp = 2}, {.ipv4 = UINT32_MAX}};
+	const struct dp_address nowhere[] = {
+		{.ipv4 = 3}, {.ipv4 = 1, .udp = 2}, {.ipv4 = UINT32_MAX}};
 	struct rte_mbuf *mbufs[RTE_DIM(nowhere)];
 	struct dp_port_stats stats;
 	size_t i;

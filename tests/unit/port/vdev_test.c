@@ -1,6 +1,6 @@
 /* What a person is told when a device is not there or not usable; and the sizes that links take. */
-#include "dataplane/port/vdev.h"
 #include "dataplane/port/pool.h"
+#include "dataplane/port/vdev.h"
 #include "tests/unit/port/eal.h"
 #include "tests/unit/unit.h"
 
