@@ -152,10 +152,11 @@ struct store_checkpoint store_index_before(const struct store_log *log, qr_index
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (index->checkpoints[middle].index <= at)
+		if (index->checkpoints[middle].index <= at) {
 			low = middle + 1;
-		else
+		} else {
 			high = middle;
+		}
 	}
 	return low == 0 ? (struct store_checkpoint){.index = 1} : index->checkpoints[low - 1];
 }
@@ -169,10 +170,11 @@ struct store_checkpoint store_index_before_offset(const struct store_log *log, q
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (index->checkpoints[middle].first_offset <= offset)
+		if (index->checkpoints[middle].first_offset <= offset) {
 			low = middle + 1;
-		else
+		} else {
 			high = middle;
+		}
 	}
 	return low == 0 ? (struct store_checkpoint){.index = 1} : index->checkpoints[low - 1];
 }
@@ -230,10 +232,11 @@ enum qr_error store_window_find(const struct store_log *log, qr_offset offset,
 	while (low < high) {
 		qr_index middle = low + (high - low) / 2;
 
-		if (store_index_at(log, middle)->first_offset <= offset)
+		if (store_index_at(log, middle)->first_offset <= offset) {
 			low = middle + 1;
-		else
+		} else {
 			high = middle;
+		}
 	}
 	entry = store_index_at(log, low - 1);
 	if (entry == NULL || !window_holds(log, entry))

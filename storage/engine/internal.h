@@ -166,6 +166,8 @@ struct store_slots {
 void store_slots_begin(struct store_log *log);
 void store_slots_touch(struct store_log *log);
 bool store_slots_is_busy(const struct store_log *log);
+/** Whether the newest (term, vote) that was asked for is on stable media. */
+bool store_slots_is_state_durable(const struct store_log *log);
 unsigned store_slots_poll(struct store_log *log, struct store_op *ret_op);
 void store_slots_complete(struct store_log *log, enum qr_error result);
 

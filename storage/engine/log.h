@@ -165,7 +165,10 @@ void store_truncate(struct store_log *log, qr_index to, uint64_t generation);
 void store_write(struct store_log *log, qr_index first, qr_index last, uint64_t generation);
 /** Entries up to `index` are committed and applied: the window may drop them. */
 void store_release(struct store_log *log, qr_index index);
-/** Write (term, vote); at most one in flight, a newer one replaces one that waits. */
+/**
+ * Write (term, vote); at most one in flight, a newer one replaces one that waits. Entries that are
+ * not on their way to the disk yet wait for it.
+ */
 void store_save_state(struct store_log *log, const struct raft_hard_state *state);
 
 /** Ops to start now, at most `max`; they are in flight from here on. */

@@ -76,9 +76,10 @@ static void start(struct store_reader *reader, struct store_log *log, uint64_t t
 	reader->part_blocks = strides / reader->part_count * log->stride_blocks;
 	reader->current = 0;
 	reader->error = QR_OK;
-	for (uint32_t i = 0; i < reader->part_count; i++)
+	for (uint32_t i = 0; i < reader->part_count; i++) {
 		reader->parts[i] = (struct part){
 			.data = reader->buffer + (size_t)i * reader->part_blocks * QR_BLOCK_BYTES};
+	}
 }
 
 /** Begin at a checkpoint, or right at an entry when it is still in the dense index. */
@@ -88,10 +89,11 @@ static void begin_at(struct store_reader *reader, struct store_checkpoint checkp
 	qr_index before = checkpoint.index - 1;
 
 	reader->linked = before == 0 || store_index_at(log, before) != NULL;
-	if (reader->linked)
+	if (reader->linked) {
 		reader->before = store_index_prefix(log, before);
-	else
+	} else {
 		reader->before = (struct store_prefix){.index = before};
+	}
 	/* Where the entry itself begins: behind a gap that its predecessor cannot know of. */
 	reader->before.block = checkpoint.block;
 }
@@ -106,9 +108,10 @@ void store_reader_start_index(struct store_reader *reader, struct store_log *log
 	start(reader, log, tag);
 	reader->by_offset = false;
 	reader->index = index;
-	if (entry != NULL)
+	if (entry != NULL) {
 		checkpoint = (struct store_checkpoint){
 			.index = index, .first_offset = entry->first_offset, .block = entry->block};
+	}
 	begin_at(reader, checkpoint);
 }
 

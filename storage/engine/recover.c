@@ -65,9 +65,10 @@ static uint8_t *stride_memory(const struct store_log *log, uint64_t stride)
 {
 	const struct store_recovery *recovery = &log->recovery;
 
-	if (recovery->phase == STORE_RECOVERY_LOOK && stride > recovery->stride_hole)
+	if (recovery->phase == STORE_RECOVERY_LOOK && stride > recovery->stride_hole) {
 		stride = recovery->stride_hole + 1 +
 			 (stride - recovery->stride_hole - 1) % recovery->ahead;
+	}
 	return store_window_at(log, stride * log->stride_blocks);
 }
 
@@ -77,10 +78,11 @@ static uint64_t read_bound(const struct store_log *log)
 	const struct store_recovery *recovery = &log->recovery;
 	uint64_t bound = 0;
 
-	if (recovery->phase == STORE_RECOVERY_SCAN)
+	if (recovery->phase == STORE_RECOVERY_SCAN) {
 		bound = log->last.block / log->stride_blocks + recovery->ahead + 1;
-	else if (recovery->phase == STORE_RECOVERY_LOOK)
+	} else if (recovery->phase == STORE_RECOVERY_LOOK) {
 		bound = recovery->stride_look + recovery->ahead;
+	}
 	return bound < recovery->stride_count ? bound : recovery->stride_count;
 }
 
@@ -221,6 +223,7 @@ static enum qr_error finish(struct store_log *log)
 	QR_ASSERT(log->writes.end <= log->last.block);
 	log->writes.end = log->last.block;
 	log->condition = QR_OK;
+	QR_ASSERT(store_slots_is_state_durable(log));
 	return QR_NOT_FOUND;
 }
 
@@ -386,10 +389,11 @@ static enum qr_error look_at_stride(struct store_log *log, uint64_t stride)
 	for (uint32_t i = 0; i < log->stride_blocks; i++, block++, bytes += QR_BLOCK_BYTES) {
 		if (block < log->last.block || is_zero_block(bytes))
 			continue;
-		if (block < reach)
+		if (block < reach) {
 			recovery->torn_end = block + 1;
-		else if (is_evidence(log, bytes, block))
+		} else if (is_evidence(log, bytes, block)) {
 			return fail(log, QR_CORRUPT);
+		}
 	}
 	return QR_OK;
 }

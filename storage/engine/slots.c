@@ -56,6 +56,11 @@ bool store_slots_is_busy(const struct store_log *log)
 	return log->slots.inflight || log->slots.dirty || log->slots.mirror;
 }
 
+bool store_slots_is_state_durable(const struct store_log *log)
+{
+	return log->slots.current.state.generation == log->slots.durable_generation;
+}
+
 void store_save_state(struct store_log *log, const struct raft_hard_state *state)
 {
 	struct store_slots *slots = &log->slots;

@@ -11,6 +11,9 @@
  *   it was durable once. The bound is a constant of the format and not of the configuration, which
  *   may have been another one in the run that crashed.
  *   above `end`, and above store_reach(flushed), the disk holds nothing that is valid.
+ *   no entry is on the disk before the hard state that was asked for when it was queued: after a
+ * crash the term in the slots is at least that of the last entry (Raft §5.1: currentTerm never lags
+ * the log). It costs one slot write when the term changes, and nothing otherwise.
  *
  * Cutting a suffix off. Writes of it may be in flight; they are marked stale: their completion
  * counts for nothing above the cut, whatever the generation. Until the last of them is done the
@@ -54,7 +57,8 @@ static bool may_start(const struct store_log *log)
 	const struct store_writes *writes = &log->writes;
 
 	return writes->issued < writes->queued && writes->inflight < log->parameters.write_depth &&
-	       writes->count < STORE_WRITES_MAX && !store_scrub_is_active(log);
+	       writes->count < STORE_WRITES_MAX && !store_scrub_is_active(log) &&
+	       store_slots_is_state_durable(log);
 }
 
 unsigned store_writes_poll(struct store_log *log, struct store_op *ops, unsigned max)

@@ -131,12 +131,14 @@ QR_MUST_USE enum qr_error store_chunk_next(struct qr_reader *payload, struct sto
 /* ---- session entries: a sequence of these ---- */
 
 #define STORE_SESSION_CHANGE_BYTES 32
+#define STORE_SESSION_NUMBER_BITS 8
 
 enum store_session_op { STORE_SESSION_OPEN = 1, STORE_SESSION_EXPIRE = 2 };
 
 struct store_session_change {
 	enum store_session_op op;
-	uint64_t session;  /* OPEN: index << 8 | its number in the entry: unique for ever */
+	uint64_t session;  /* OPEN: index << STORE_SESSION_NUMBER_BITS | its number in the entry:
+			      unique for ever */
 	uint64_t nonce[2]; /* OPEN: the client's, so that a repeated open finds it */
 };
 

@@ -160,14 +160,15 @@ enum qr_error store_slot_choose(const uint8_t bytes[STORE_SLOTS * STORE_SLOT_BYT
 		errors[i] = store_slot_decode(bytes + (size_t)i * STORE_SLOT_BYTES, &slots[i]);
 	if (errors[0] == QR_VERSION || errors[1] == QR_VERSION)
 		return QR_VERSION;
-	if (errors[0] == QR_OK && errors[1] == QR_OK)
+	if (errors[0] == QR_OK && errors[1] == QR_OK) {
 		*ret_slot = slots[slots[1].serial > slots[0].serial ? 1 : 0];
-	else if (errors[0] == QR_OK)
+	} else if (errors[0] == QR_OK) {
 		*ret_slot = slots[0];
-	else if (errors[1] == QR_OK)
+	} else if (errors[1] == QR_OK) {
 		*ret_slot = slots[1];
-	else
+	} else {
 		return errors[0] == QR_NOT_FOUND && errors[1] == QR_NOT_FOUND ? QR_NOT_FOUND
 									      : QR_CORRUPT;
+	}
 	return QR_OK;
 }

@@ -35,7 +35,7 @@
 #define TEMPORARY_SUFFIX ".tmp"
 #define SEGMENT_SUFFIX ".seg"
 #define SEGMENT_DIGITS 16
-#define STATE_BYTES (STORE_SLOTS * STORE_SLOT_BYTES)
+#define STATE_BYTES ((size_t)STORE_SLOTS * STORE_SLOT_BYTES)
 #define DIRECTORY_MODE 0750
 #define FILE_MODE 0640
 
@@ -141,9 +141,10 @@ static enum qr_error take_lock(struct store_directory *directory, const char *pa
 		return QR_OK;
 	if (errno != EWOULDBLOCK)
 		return told(problem, path, errno);
-	if (how == LOCK_SH)
+	if (how == LOCK_SH) {
 		return store_problem_set(problem, QR_LOCKED,
 					 "%s is in use by a running node: stop it first", path);
+	}
 	return store_problem_set(problem, QR_LOCKED,
 				 "%s is in use by another process: stop it, or give this node a "
 				 "directory of its own",
@@ -208,18 +209,20 @@ static enum qr_error read_identity(const struct store_directory *directory, cons
 	if (pread(fd, bytes, sizeof(bytes), 0) == (ssize_t)sizeof(bytes))
 		error = decode_identity(bytes, ret_identity);
 	(void)close(fd);
-	if (error == QR_VERSION)
+	if (error == QR_VERSION) {
 		return store_problem_set(
 			problem, error,
 			"%s was written in another format version: use the release "
 			"that wrote it",
 			path);
-	if (error != QR_OK)
+	}
+	if (error != QR_OK) {
 		return store_problem_set(problem, error,
 					 "%s/" IDENTITY_NAME
 					 " is damaged: restore it from a backup, "
 					 "or re-admit this node with an empty directory",
 					 path);
+	}
 	return QR_OK;
 }
 
@@ -241,30 +244,33 @@ static enum qr_error check_identity(const struct store_directory *directory, con
 				    const struct store_identity *wanted,
 				    struct store_problem *problem)
 {
-	struct store_identity found;
+	struct store_identity found = {0};
 	enum qr_error error = read_identity(directory, path, &found, problem);
 
 	if (error == QR_NOT_FOUND) {
-		if (has_groups(directory->fd))
+		if (has_groups(directory->fd)) {
 			return store_problem_set(problem, QR_CORRUPT,
 						 "%s holds logs but no identity file: restore "
 						 "%s/" IDENTITY_NAME,
 						 path, path);
+		}
 		return write_identity(directory->fd, wanted->cluster, wanted->node, problem);
 	}
 	if (error != QR_OK)
 		return error;
-	if (found.cluster != wanted->cluster)
+	if (found.cluster != wanted->cluster) {
 		return store_problem_set(problem, QR_FOREIGN,
 					 "%s belongs to cluster %016llx, not %016llx: check the "
 					 "configured directory and cluster",
 					 path, (unsigned long long)found.cluster,
 					 (unsigned long long)wanted->cluster);
-	if (found.node != wanted->node)
+	}
+	if (found.node != wanted->node) {
 		return store_problem_set(problem, QR_FOREIGN,
 					 "%s belongs to node %u, not %u: check the configured "
 					 "directory and node",
 					 path, found.node, wanted->node);
+	}
 	return QR_OK;
 }
 
@@ -308,15 +314,17 @@ static enum qr_error open_all(struct store_directory *directory, const char *pat
 	if (error != QR_OK)
 		return error;
 	directory->direct = direct;
-	if (direct && !can_direct(directory->fd))
+	if (direct && !can_direct(directory->fd)) {
 		return store_problem_set(
 			problem, QR_NO_DIRECT_IO,
 			"the file system of %s does not support O_DIRECT: use ext4 "
 			"or xfs, or run with --direct-io=off",
 			path);
+	}
 	return fsync(directory->fd) == 0 ? QR_OK : told(problem, path, errno);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): six, and each is the caller's to say */
 enum qr_error store_directory_open(const char *path, uint64_t cluster, qr_node node, bool direct,
 				   struct store_directory *ret_directory,
 				   struct store_problem *ret_problem)
@@ -327,10 +335,11 @@ enum qr_error store_directory_open(const char *path, uint64_t cluster, qr_node n
 
 	QR_ASSERT(node >= 1 && node <= QR_NODE_MAX);
 	error = open_all(&directory, path, &identity, direct, ret_problem);
-	if (error == QR_OK)
+	if (error == QR_OK) {
 		*ret_directory = directory;
-	else
+	} else {
 		store_directory_close(&directory);
+	}
 	return error;
 }
 
@@ -349,14 +358,16 @@ enum qr_error store_directory_inspect(const char *path, struct store_directory *
 		error = take_lock(&directory, path, LOCK_SH, ret_problem);
 	if (error == QR_OK) {
 		error = read_identity(&directory, path, ret_identity, ret_problem);
-		if (error == QR_NOT_FOUND)
+		if (error == QR_NOT_FOUND) {
 			error = store_problem_set(ret_problem, error,
 						  "%s is not a node's data directory", path);
+		}
 	}
-	if (error == QR_OK)
+	if (error == QR_OK) {
 		*ret_directory = directory;
-	else
+	} else {
 		store_directory_close(&directory);
+	}
 	return error;
 }
 
@@ -407,12 +418,13 @@ static enum qr_error scan_group(int folder, const char *name, uint64_t *ret_segm
 			end = segment + 1;
 	}
 	(void)closedir(stream);
-	if (count != end)
+	if (count != end) {
 		return store_problem_set(
 			problem, QR_CORRUPT,
 			"%s: %llu of its %llu segments are missing: restore them, or "
 			"re-admit this node with an empty directory",
 			name, (unsigned long long)(end - count), (unsigned long long)end);
+	}
 	*ret_segment_count = count;
 	return QR_OK;
 }
@@ -424,7 +436,7 @@ static enum qr_error check_state(int folder, const char *name, uint64_t segment_
 	struct stat status;
 
 	if (fstatat(folder, STORE_STATE_NAME, &status, 0) == 0) {
-		if (status.st_size == STATE_BYTES)
+		if (status.st_size == (off_t)STATE_BYTES)
 			return QR_OK;
 	} else if (errno != ENOENT) {
 		return told(problem, name, errno);

@@ -83,10 +83,11 @@ void io_files_use(struct store_io *io, uint32_t request)
 	file->pins++;
 	file->used = ++io->clock;
 	io->requests[request].file = number;
-	if (file->state == IO_FILE_OPEN)
+	if (file->state == IO_FILE_OPEN) {
 		io_request_start(io, request);
-	else
+	} else {
 		io_list_push(io, &file->waiters, request);
+	}
 }
 
 void io_files_opened(struct store_io *io, uint32_t number, int result)
@@ -99,10 +100,11 @@ void io_files_opened(struct store_io *io, uint32_t number, int result)
 	file->waiters = (struct io_list){IO_NONE, IO_NONE};
 	file->state = result < 0 ? IO_FILE_EMPTY : IO_FILE_OPEN;
 	while ((request = io_list_pop(io, &waiters)) != IO_NONE) {
-		if (result < 0)
+		if (result < 0) {
 			io_request_finish(io, request, store_error_of(-result));
-		else
+		} else {
 			io_request_start(io, request);
+		}
 	}
 }
 

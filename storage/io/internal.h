@@ -124,8 +124,8 @@ uint32_t io_list_pop(struct store_io *io, struct io_list *list);
 /** A submission entry; asks the kernel to take the others when there is none. */
 struct io_uring_sqe *io_sqe(struct store_io *io, enum io_user user, uint32_t number);
 /** Start a request whose file is in place. */
-void io_request_start(struct store_io *io, uint32_t request);
-void io_request_finish(struct store_io *io, uint32_t request, enum qr_error result);
+void io_request_start(struct store_io *io, uint32_t number);
+void io_request_finish(struct store_io *io, uint32_t number, enum qr_error result);
 uint32_t io_group_find(const struct store_io *io, qr_group group);
 
 /** The table's number of a cached file. */
@@ -136,10 +136,10 @@ static inline int io_file_number(const struct store_io *io, uint32_t file)
 
 /** Have the segment of a request opened: the request starts now, or when that is done. */
 void io_files_use(struct store_io *io, uint32_t request);
-void io_files_opened(struct store_io *io, uint32_t file, int result);
+void io_files_opened(struct store_io *io, uint32_t number, int result);
 /** An empty slot, the oldest unused one given up for it. There are more slots than requests. */
 uint32_t io_files_claim(struct store_io *io);
-void io_files_release(struct store_io *io, uint32_t file);
+void io_files_release(struct store_io *io, uint32_t number);
 
 void io_prepare_begin(struct store_io *io, uint32_t request);
 /** A step, or a piece of `expected` bytes of one, is done. */

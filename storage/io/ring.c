@@ -35,10 +35,11 @@
 void io_list_push(struct store_io *io, struct io_list *list, uint32_t request)
 {
 	io->requests[request].next = IO_NONE;
-	if (list->head == IO_NONE)
+	if (list->head == IO_NONE) {
 		list->head = request;
-	else
+	} else {
 		io->requests[list->tail].next = request;
+	}
 	list->tail = request;
 }
 
@@ -86,10 +87,11 @@ static int buffer_of(const struct store_io *io, const struct store_op *op)
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (io->buffers[middle].start <= op->data)
+		if (io->buffers[middle].start <= op->data) {
 			low = middle + 1;
-		else
+		} else {
 			high = middle;
+		}
 	}
 	if (low == 0 || !io->features.registered_buffers)
 		return -1;
@@ -118,18 +120,19 @@ void io_request_start(struct store_io *io, uint32_t number)
 	int file = is_slot(op->kind) ? (int)io_group_find(io, op->group)
 				     : io_file_number(io, request->file);
 
-	if (op->kind == STORE_OP_SYNC)
+	if (op->kind == STORE_OP_SYNC) {
 		io_uring_prep_fsync(sqe, file, IORING_FSYNC_DATASYNC);
-	else if (is_write(op->kind) && buffer >= 0)
+	} else if (is_write(op->kind) && buffer >= 0) {
 		io_uring_prep_write_fixed(sqe, file, op->data, op->size_bytes, op->offset_bytes,
 					  buffer);
-	else if (is_write(op->kind))
+	} else if (is_write(op->kind)) {
 		io_uring_prep_write(sqe, file, op->data, op->size_bytes, op->offset_bytes);
-	else if (buffer >= 0)
+	} else if (buffer >= 0) {
 		io_uring_prep_read_fixed(sqe, file, op->data, op->size_bytes, op->offset_bytes,
 					 buffer);
-	else
+	} else {
 		io_uring_prep_read(sqe, file, op->data, op->size_bytes, op->offset_bytes);
+	}
 	if (is_write(op->kind) && op->kind != STORE_OP_WRITE_LAZY)
 		sqe->rw_flags = RWF_DSYNC;
 	sqe->flags |= IOSQE_FIXED_FILE;
@@ -173,17 +176,19 @@ unsigned store_io_submit(struct store_io *io, const struct store_op *ops, unsign
 		io->free = request->next;
 		io->inflight++;
 		*request = (struct io_request){.op = ops[taken], .file = IO_NONE, .next = IO_NONE};
-		if (request->op.kind == STORE_OP_PREPARE)
+		if (request->op.kind == STORE_OP_PREPARE) {
 			io_prepare_begin(io, number);
-		else if (is_slot(request->op.kind))
+		} else if (is_slot(request->op.kind)) {
 			io_request_start(io, number);
-		else
+		} else {
 			io_files_use(io, number);
+		}
 		taken++;
 	}
-	if (io_uring_sq_ready(&io->ring) > 0)
+	if (io_uring_sq_ready(&io->ring) > 0) {
 		(void)io_uring_submit(
 			&io->ring); /* what is not taken now is offered at the next reap */
+	}
 	return taken;
 }
 
@@ -335,13 +340,15 @@ static enum qr_error open_group(struct store_io *io, uint32_t number, int direct
 
 	store_group_name(name, group->group);
 	group->fd = openat(directory_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (group->fd < 0)
+	if (group->fd < 0) {
 		return store_problem_set(problem, store_error_of(errno), "%s: %s", name,
 					 strerrordesc_np(errno));
+	}
 	state = openat(group->fd, STORE_STATE_NAME, flags);
-	if (state < 0)
+	if (state < 0) {
 		return store_problem_set(problem, store_error_of(errno), "%s/%s: %s", name,
 					 STORE_STATE_NAME, strerrordesc_np(errno));
+	}
 	result = io_uring_register_files_update(&io->ring, number, &state, 1);
 	(void)close(state);
 	if (result == 1)
@@ -355,16 +362,18 @@ static enum qr_error open_files(struct store_io *io, int directory_fd,
 {
 	int result = io_uring_register_files_sparse(&io->ring, io->group_count + io->file_count);
 
-	if (result == -EMFILE)
+	if (result == -EMFILE) {
 		return store_problem_set(problem, QR_CONFIG,
 					 "too many files: raise the limit of open files to %u at "
 					 "least (ulimit -n, LimitNOFILE)",
 					 io->group_count + io->file_count);
-	if (result != 0)
+	}
+	if (result != 0) {
 		return store_problem_set(problem, QR_UNSUPPORTED,
 					 "io_uring has no sparse file table (%s): Linux 6.1 or "
 					 "later is needed",
 					 strerrordesc_np(-result));
+	}
 	for (uint32_t i = 0; i < io->group_count; i++) {
 		enum qr_error error = open_group(io, i, directory_fd, problem);
 
@@ -395,13 +404,14 @@ static void register_buffers(struct store_io *io, const struct qr_span *spans)
 	if (vectors == NULL)
 		return;
 	for (uint32_t i = 0; i < io->buffer_count; i++) {
-		vectors[i].iov_base = (void *)(uintptr_t)spans[i].data; /* the kernel's API */
+		vectors[i].iov_base = (void *)spans[i].data; /* iovec knows no const */
 		vectors[i].iov_len = spans[i].size_bytes;
 		io->buffers[i] = (struct io_buffer){spans[i].data, spans[i].size_bytes, i};
 	}
-	if (io->buffer_count > 0)
+	if (io->buffer_count > 0) {
 		io->features.registered_buffers =
 			io_uring_register_buffers(&io->ring, vectors, io->buffer_count) == 0;
+	}
 	sort_buffers(io);
 	free(vectors);
 }

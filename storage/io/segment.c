@@ -237,8 +237,9 @@ void io_prepare_advance(struct store_io *io, uint32_t expected, int result)
 	prepare->inflight--;
 	if (!undoing && is_failure(step, result, expected) && prepare->result == QR_OK)
 		prepare->result = result < 0 ? store_error_of(-result) : QR_NO_SPACE; /* short */
-	if (prepare->result == QR_OK)
+	if (prepare->result == QR_OK) {
 		go_on(io, step);
-	else if (prepare->inflight == 0)
+	} else if (prepare->inflight == 0) {
 		back_out(io, step);
+	}
 }

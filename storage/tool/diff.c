@@ -137,9 +137,10 @@ static void print_text(const struct comparison *comparison)
 		     is_identical(comparison) ? "identical" : "DIFFERENT after identity", same,
 		     (unsigned long long)comparison->same.block,
 		     (unsigned long long)comparison->same.offset);
-	if (comparison->differs && !is_identical(comparison))
+	if (comparison->differs && !is_identical(comparison)) {
 		(void)printf("; entry %llu differs, committed up to %llu", same + 1,
 			     (unsigned long long)comparison->commit);
+	}
 	(void)printf("\n");
 	for (uint32_t i = 0; i < comparison->count; i++) {
 		const struct side *side = &comparison->sides[i];
@@ -186,10 +187,11 @@ static bool diff_group(const struct tool_options *options, qr_group group, bool 
 	comparison.count = options->directory_count;
 	open_sides(&comparison);
 	compare(&comparison);
-	if (options->json)
+	if (options->json) {
 		print_json(&comparison, first);
-	else
+	} else {
 		print_text(&comparison);
+	}
 	for (uint32_t i = 0; i < comparison.count; i++) {
 		if (comparison.sides[i].replica.log != NULL)
 			tool_replica_close(&comparison.sides[i].replica);

@@ -31,6 +31,7 @@ static const struct argp_option options_known[] = {
 	{0},
 };
 
+/* NOLINTBEGIN(concurrency-mt-unsafe): argp may exit; there is one thread */
 static uint64_t parse_number(const char *text, struct argp_state *state)
 {
 	char *end;
@@ -45,12 +46,13 @@ static uint64_t parse_number(const char *text, struct argp_state *state)
 
 static error_t take_argument(struct tool_options *options, char *argument, struct argp_state *state)
 {
-	if (options->command == NULL)
+	if (options->command == NULL) {
 		options->command = argument;
-	else if (options->directory_count < TOOL_DIRECTORIES_MAX)
+	} else if (options->directory_count < TOOL_DIRECTORIES_MAX) {
 		options->directories[options->directory_count++] = argument;
-	else
+	} else {
 		argp_error(state, "at most %d directories", TOOL_DIRECTORIES_MAX);
+	}
 	return 0;
 }
 
@@ -83,6 +85,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	}
 }
 
+/* NOLINTEND(concurrency-mt-unsafe) */
+
 struct command {
 	const char *name;
 	uint32_t directories_min;
@@ -107,12 +111,13 @@ void tool_print_string(const char *text)
 	for (; *text != '\0'; text++) {
 		unsigned char byte = (unsigned char)*text;
 
-		if (byte == '"' || byte == '\\')
+		if (byte == '"' || byte == '\\') {
 			(void)printf("\\%c", byte);
-		else if (byte < 0x20)
+		} else if (byte < 0x20) {
 			(void)printf("\\u%04x", byte);
-		else
+		} else {
 			(void)putchar(byte);
+		}
 	}
 	(void)putchar('"');
 }
@@ -143,6 +148,7 @@ int main(int argc, char **argv)
 	int status;
 
 	argp_err_exit_status = TOOL_USAGE;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0)
 		return TOOL_USAGE;
 	status = run(&options);

@@ -55,13 +55,14 @@ static void print_text(const struct verdict *verdict)
 		     (unsigned long long)replica->segment_count,
 		     (unsigned long long)replica->last.term,
 		     (unsigned long long)replica->slot.settled.index);
-	if (verdict->error != QR_OK)
+	if (verdict->error != QR_OK) {
 		(void)printf("DAMAGED: %s\n", verdict->problem.text);
-	else if (replica->torn_blocks > 0)
+	} else if (replica->torn_blocks > 0) {
 		(void)printf("sound; a torn tail of %u blocks, which a restart cuts\n",
 			     replica->torn_blocks);
-	else
+	} else {
 		(void)printf("sound\n");
+	}
 }
 
 static void print_json(const struct verdict *verdict, bool first)
@@ -102,10 +103,11 @@ int tool_verify(const struct tool_options *options)
 		examine(&directory, &verdict);
 		if (verdict.error != QR_OK)
 			status = TOOL_FAILED;
-		if (options->json)
+		if (options->json) {
 			print_json(&verdict, first);
-		else
+		} else {
 			print_text(&verdict);
+		}
 		first = false;
 	}
 	if (options->json)

@@ -18,7 +18,8 @@
 #include <time.h>
 
 #define NS_PER_S 1000000000u
-#define MIB (1u << 20)
+#define MIB ((size_t)1 << 20)
+#define BANDWIDTH_BLOCKS ((qr_block)14 * 16384) /* fourteen segments */
 
 static char path[PATH_MAX];
 static double seconds = 2;
@@ -141,7 +142,7 @@ static void open_real(struct files_log *files, uint32_t depth, uint32_t ahead)
 	error = files_open(files, path, &wanted, &problem);
 	if (error != QR_OK) {
 		(void)fprintf(stderr, "%s\n", problem.text);
-		exit(1);
+		exit(1); /* NOLINT(concurrency-mt-unsafe): there is one thread */
 	}
 	while (store_log_ready_segments(files->log) < ahead)
 		files_turn(files);
@@ -192,9 +193,7 @@ static void bench_bandwidth(uint32_t depth, uint32_t payload_bytes)
 
 	open_real(&files, depth, 16);
 	start = now(CLOCK_MONOTONIC);
-	while (store_log_ready_segments(files.log) > 1 || store_log_tail(files.log) < 14 * 16384) {
-		if (store_log_tail(files.log) >= 14 * 16384)
-			break;
+	while (store_log_tail(files.log) < BANDWIDTH_BLOCKS) {
 		while (files_append(&files, payload_bytes, 1) == QR_OK)
 			;
 		files_turn(&files);
@@ -218,14 +217,15 @@ int main(int argc, char **argv)
 	bool disk = argc < 2;
 
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--cpu") == 0)
+		if (strcmp(argv[i], "--cpu") == 0) {
 			cpu = true;
-		else if (strcmp(argv[i], "--disk") == 0)
+		} else if (strcmp(argv[i], "--disk") == 0) {
 			disk = true;
-		else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
+		} else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc) {
 			seconds = strtod(argv[++i], NULL);
-		else
+		} else {
 			return 2;
+		}
 	}
 	if (cpu) {
 		bench_cpu(64);
@@ -234,8 +234,8 @@ int main(int argc, char **argv)
 	}
 	if (disk) {
 		bench_latency();
-		bench_bandwidth(4, MIB - 256);
-		bench_bandwidth(8, MIB - 256);
+		bench_bandwidth(4, (1u << 20) - 256);
+		bench_bandwidth(8, (1u << 20) - 256);
 		bench_bandwidth(8, 3900);
 	}
 	return 0;

@@ -76,7 +76,7 @@ static void mend_slot(uint8_t *slot)
 static void apply(const uint8_t change[CHANGE_BYTES])
 {
 	uint64_t blocks = segment_count * rig.disk.segment_blocks;
-	uint8_t *block = disk_block(&rig.disk, change[1] % blocks);
+	uint8_t *block = disk_block(&rig.disk, change[1] % (blocks != 0 ? blocks : 1));
 	size_t at = ((size_t)change[2] << 8 | change[3]) % QR_BLOCK_BYTES;
 	size_t slot_at = ((size_t)change[2] << 8 | change[3]) % 160;
 
@@ -88,7 +88,8 @@ static void apply(const uint8_t change[CHANGE_BYTES])
 		memset(block + at / 512 * 512, 0, 512);
 		break;
 	case CHANGE_COPY:
-		memcpy(disk_block(&rig.disk, change[5] % blocks), block, QR_BLOCK_BYTES);
+		memcpy(disk_block(&rig.disk, change[5] % (blocks != 0 ? blocks : 1)), block,
+		       QR_BLOCK_BYTES);
 		break;
 	case CHANGE_MEND:
 		block[at % STORE_ENTRY_HEADER_BYTES] = change[4];
@@ -120,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	if (image == NULL)
 		make_image();
 	restore();
-	for (size_t i = 0; i + CHANGE_BYTES <= size_bytes && i < 64 * CHANGE_BYTES;
+	for (size_t i = 0; i + CHANGE_BYTES <= size_bytes && i < (size_t)64 * CHANGE_BYTES;
 	     i += CHANGE_BYTES)
 		apply(data + i);
 	(void)rig_open(&rig);

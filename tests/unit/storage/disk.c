@@ -137,10 +137,11 @@ void disk_crash(struct disk *disk, struct qr_prng *prng)
 	for (uint32_t i = 0; i < disk->pending_count; i++) {
 		struct disk_pending *pending = &disk->pending[i];
 
-		if (is_write(&pending->op))
+		if (is_write(&pending->op)) {
 			tear(disk, pending, prng);
-		else if (pending->op.kind == STORE_OP_PREPARE && qr_prng_below(prng, 2) == 0)
+		} else if (pending->op.kind == STORE_OP_PREPARE && qr_prng_below(prng, 2) == 0) {
 			(void)prepare(disk, pending->op.segment);
+		}
 		free(pending->copy);
 	}
 	disk->pending_count = 0;

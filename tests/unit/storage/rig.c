@@ -66,9 +66,10 @@ void rig_finish(struct rig *rig, uint32_t number)
 void rig_drain(struct rig *rig)
 {
 	while (rig_poll(rig) > 0 || rig->disk.pending_count > 0) {
-		if (rig->disk.pending_count > 0)
+		if (rig->disk.pending_count > 0) {
 			rig_finish(rig,
 				   (uint32_t)qr_prng_below(&rig->prng, rig->disk.pending_count));
+		}
 	}
 }
 
@@ -107,6 +108,7 @@ static void note_recovered(struct rig *rig, const struct store_recovered_entry *
 	QR_ASSERT(entry->entry.index == rig->recovered_last + 1);
 	QR_ASSERT(entry->entry.index < RIG_ENTRIES_MAX);
 	rig->recovered_last = entry->entry.index;
+	rig->recovered_term = entry->entry.term;
 	rig->recovered_digests[entry->entry.index] =
 		store_entry_digest(entry->payload.data - STORE_ENTRY_HEADER_BYTES);
 	if (rig->term < entry->entry.term)
@@ -124,6 +126,7 @@ enum qr_error rig_open(struct rig *rig)
 	qr_arena_init(&arena, rig->memory, rig->memory_bytes);
 	rig->log = store_log_create(&arena, &rig->parameters);
 	rig->recovered_last = 0;
+	rig->recovered_term = 0;
 	rig->generation = 1;
 	store_recover_begin(rig->log, rig->disk.segment_count);
 	while ((error = store_recover_next(rig->log, &entry)) == QR_OK || error == QR_AGAIN) {
@@ -132,9 +135,10 @@ enum qr_error rig_open(struct rig *rig)
 			continue;
 		}
 		QR_ASSERT(rig_poll(rig) > 0 || rig->disk.pending_count > 0);
-		if (rig->disk.pending_count > 0)
+		if (rig->disk.pending_count > 0) {
 			rig_finish(rig,
 				   (uint32_t)qr_prng_below(&rig->prng, rig->disk.pending_count));
+		}
 	}
 	rig->recovered = error;
 	return error;

@@ -30,6 +30,7 @@ struct rig {
 	struct rig_entry laid[RIG_ENTRIES_MAX];
 	enum qr_error recovered; /* how the latest recovery ended */
 	qr_index recovered_last;
+	qr_term recovered_term;			     /* of the last entry */
 	uint64_t recovered_digests[RIG_ENTRIES_MAX]; /* by index */
 };
 

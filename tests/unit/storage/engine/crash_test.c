@@ -58,12 +58,22 @@ static void lay_some(void)
 	}
 }
 
+static void save_state(void)
+{
+	const struct raft_hard_state state = {
+		.term = rig.term, .vote = 1, .generation = ++truth.state_generation};
+
+	truth.state_term = rig.term;
+	store_save_state(rig.log, &state);
+}
+
 static void cut_some(void)
 {
 	qr_index last = store_log_last(rig.log);
 	qr_index to = truth.released + qr_prng_below(&rig.prng, last - truth.released + 1);
 
 	rig_truncate(&rig, to);
+	save_state();
 	if (truth.durable > to)
 		truth.durable = to;
 }
@@ -76,34 +86,28 @@ static void release_some(void)
 	store_release(rig.log, truth.released);
 }
 
-static void save_state(void)
-{
-	struct raft_hard_state state = {
-		.term = ++truth.state_term, .vote = 1, .generation = ++truth.state_generation};
-
-	store_save_state(rig.log, &state);
-}
-
 static void work(unsigned steps)
 {
 	while (steps-- > 0) {
 		uint64_t dice = qr_prng_below(&rig.prng, 100);
 
-		if (dice < 30)
+		if (dice < 30) {
 			lay_some();
-		else if (dice < 33)
+		} else if (dice < 33) {
 			cut_some();
-		else if (dice < 43)
+		} else if (dice < 43) {
 			release_some();
-		else if (dice < 45)
+		} else if (dice < 45) {
+			rig.term++;
 			save_state();
-		else if (dice < 47)
+		} else if (dice < 47) {
 			store_log_retry(rig.log);
-		else if (dice < 70)
+		} else if (dice < 70) {
 			(void)rig_poll(&rig);
-		else if (rig.disk.pending_count > 0)
+		} else if (rig.disk.pending_count > 0) {
 			rig_finish(&rig,
 				   (uint32_t)qr_prng_below(&rig.prng, rig.disk.pending_count));
+		}
 		note_durable();
 	}
 }
@@ -119,20 +123,23 @@ static void check_recovered(uint64_t seed)
 		fail();
 	}
 	assert_true(store_log_state_durable(rig.log) >= truth.state_durable);
+	assert_true(store_log_slot(rig.log)->state.term >= rig.recovered_term);
 	for (qr_index index = 1; index <= last; index++) {
 		uint64_t digest = rig.recovered_digests[index];
 
-		if (index <= truth.durable)
+		if (index <= truth.durable) {
 			assert_true(digest == truth.digests[index]);
-		else
+		} else {
 			assert_true(rig_was_laid(&rig, index, digest));
+		}
 		truth.digests[index] = digest;
 	}
 	truth.durable = last;
 	truth.state_generation = store_log_slot(rig.log)->state.generation;
 	truth.state_term = store_log_slot(rig.log)->state.term;
 	truth.state_durable = 0;
-	rig.term++;
+	rig.term = truth.state_term + 1;
+	save_state();
 	store_release(rig.log, truth.released);
 }
 
@@ -146,6 +153,7 @@ static void run_log(uint64_t seed, bool deep)
 	rig_init(&rig, &parameters, seed);
 	truth = (struct truth){0};
 	assert_int_equal(rig_open(&rig), QR_NOT_FOUND);
+	save_state();
 	for (unsigned i = 0; i < CRASHES_PER_LOG && rig.disk.segment_count < 48; i++) {
 		work(10 + (unsigned)qr_prng_below(&rig.prng, 80));
 		rig_crash_and_open(&rig);

@@ -42,7 +42,7 @@ static void records_are_found_in_the_window(void **state)
 	for (qr_offset offset = 0; offset < 600; offset++) {
 		enum qr_error error = store_window_find(rig.log, offset, &location, &bytes);
 
-		assert_int_equal(error, offset < (200 - 64) * 3 ? QR_NOT_FOUND : QR_OK);
+		assert_int_equal(error, offset < (qr_offset)(200 - 64) * 3 ? QR_NOT_FOUND : QR_OK);
 		if (error != QR_OK)
 			continue;
 		assert_int_equal(location.index, offset / 3 + 1);

@@ -45,7 +45,7 @@ static int tear_down(void **state)
 static void append(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		uint32_t payload = (uint32_t)qr_prng_below(&rig.prng, 7 * QR_BLOCK_BYTES);
+		uint32_t payload = (uint32_t)qr_prng_below(&rig.prng, (uint64_t)7 * QR_BLOCK_BYTES);
 
 		assert_int_equal(rig_append(&rig, payload), QR_OK);
 		rig_drain(&rig);

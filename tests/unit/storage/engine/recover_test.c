@@ -118,7 +118,7 @@ static void a_segment_of_zeros_is_damage(void **state)
 {
 	(void)state;
 	append(80, 5000); /* five segments */
-	memset(disk_block(&rig.disk, 32), 0, 32 * QR_BLOCK_BYTES);
+	memset(disk_block(&rig.disk, 32), 0, (size_t)32 * QR_BLOCK_BYTES);
 	assert_int_equal(rig_open(&rig), QR_CORRUPT);
 	assert_int_equal(store_log_damage(rig.log).index, 17);
 	assert_int_equal(store_log_damage(rig.log).segment, 1);

@@ -107,6 +107,22 @@ static void a_skipped_generation_does_not_endanger_the_one_before(void **state)
 	}
 }
 
+/** Raft §5.1: after a crash the term in the slots is never behind the log's. */
+static void entries_wait_for_the_hard_state(void **state)
+{
+	(void)state;
+	save(5, 0, 1);
+	rig.term = 5;
+	assert_int_equal(rig_append(&rig, 100), QR_OK);
+	(void)rig_poll(&rig);
+	assert_int_equal(rig.disk.pending_count, 1);
+	assert_int_equal(rig.disk.pending[0].op.kind, STORE_OP_WRITE_SLOT);
+	rig_finish(&rig, 0);
+	(void)rig_poll(&rig);
+	assert_int_equal(rig_writes(&rig), 1);
+	rig_expect_durable(&rig, 1);
+}
+
 static void one_damaged_slot_is_made_good(void **state)
 {
 	(void)state;
@@ -188,6 +204,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_skipped_generation_does_not_endanger_the_one_before, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(entries_wait_for_the_hard_state, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_damaged_slot_is_made_good, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_damaged_slots_stop_the_group, set_up,
 						tear_down),

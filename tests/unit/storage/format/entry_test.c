@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define BYTES (2 * QR_BLOCK_BYTES)
+#define BYTES ((size_t)2 * QR_BLOCK_BYTES)
 
 static _Alignas(8) uint8_t bytes[BYTES];
 static struct store_entry sample;
@@ -109,7 +109,7 @@ static void every_torn_write_is_detected(void **state)
 	/* 5128 bytes reach into the 11th sector; the rest is zero, written or not. */
 	for (unsigned mask = 0; mask < (1u << 11) - 1; mask++) {
 		memset(bytes, 0, BYTES);
-		for (unsigned sector = 0; sector < 11; sector++) {
+		for (size_t sector = 0; sector < 11; sector++) {
 			if ((mask >> sector & 1) != 0)
 				memcpy(bytes + sector * 512, whole + sector * 512, 512);
 		}

@@ -32,6 +32,7 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 
 void files_remove(const char *path)
 {
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
 	(void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -78,9 +79,10 @@ enum qr_error files_open(struct files_log *files, const char *path,
 	memset(files, 0, sizeof(*files));
 	error = store_directory_open(path, FILES_CLUSTER, FILES_NODE, true, &files->directory,
 				     problem);
-	if (error == QR_NO_DIRECT_IO)
+	if (error == QR_NO_DIRECT_IO) {
 		error = store_directory_open(path, FILES_CLUSTER, FILES_NODE, false,
 					     &files->directory, problem);
+	}
 	if (error == QR_OK)
 		error = store_directory_group(&files->directory, FILES_GROUP, &segments, problem);
 	if (error != QR_OK)
@@ -116,10 +118,11 @@ void files_turn(struct files_log *files)
 		QR_ASSERT(store_io_submit(files->io, ops, asked) == asked);
 	done = store_io_reap(files->io, completions, FILES_OPS);
 	for (unsigned i = 0; i < done; i++) {
-		if ((completions[i].tag & STORE_TAG_LOG) != 0)
+		if ((completions[i].tag & STORE_TAG_LOG) != 0) {
 			store_log_complete(files->log, &completions[i], 0);
-		else
+		} else {
 			store_reader_complete(files->reader, &completions[i]);
+		}
 	}
 	if (asked + done == 0)
 		(void)sched_yield();

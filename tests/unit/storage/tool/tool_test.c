@@ -58,8 +58,7 @@ static int run(const char *command, const char *const arguments[])
 	assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
 	assert_int_equal(posix_spawn_file_actions_adddup2(&actions, ends[1], 1), 0);
 	assert_int_equal(posix_spawn_file_actions_adddup2(&actions, ends[1], 2), 0);
-	assert_int_equal(posix_spawn(&child, program, &actions, NULL,
-				     (char *const *)(uintptr_t)argv, environ),
+	assert_int_equal(posix_spawn(&child, program, &actions, NULL, (char *const *)argv, environ),
 			 0);
 	(void)close(ends[1]);
 	while ((got = read(ends[0], output + size, sizeof(output) - 1 - size)) > 0)
