@@ -139,7 +139,8 @@ QUORATE_API int quorate_tail(struct quorate_client *client, const char *log, uin
  * Send what was appended, take what has come, call the callbacks.
  *
  * @param timeout_ms  how long to wait if nothing has come; 0: not at all; -1: no bound.
- * Returns when something came, the time is over, or a signal arrived. Errors: IO.
+ * Returns when something came, the time is over, a timer of the client was served, or a signal
+ * arrived. Errors: IO.
  */
 QUORATE_API int quorate_poll(struct quorate_client *client, int timeout_ms);
 

@@ -217,7 +217,7 @@ static unsigned receive(struct dp_udp *udp, enum qr_error *ret_error)
 	return (unsigned)count;
 }
 
-/** Wait until something comes or the machine has something to do. @return false: a signal. */
+/** Wait until something comes, which makes it true, or until the machine has something to do. */
 static bool wait_until(struct dp_udp *udp, qr_ns until_ns)
 {
 	struct pollfd readable = {.fd = udp->fd, .events = POLLIN};
@@ -231,7 +231,7 @@ static bool wait_until(struct dp_udp *udp, qr_ns until_ns)
 	wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 	timeout.tv_sec = (time_t)(wait_ns / 1000000000u);
 	timeout.tv_nsec = (long)(wait_ns % 1000000000u);
-	return ppoll(&readable, 1, deadline_ns == UINT64_MAX ? NULL : &timeout, NULL) >= 0;
+	return ppoll(&readable, 1, deadline_ns == UINT64_MAX ? NULL : &timeout, NULL) > 0;
 }
 
 enum qr_error dp_udp_turn(struct dp_udp *udp, qr_ns timeout_ns)
@@ -252,7 +252,11 @@ enum qr_error dp_udp_turn(struct dp_udp *udp, qr_ns timeout_ns)
 			flush(udp); /* what the callbacks appended leaves at once */
 			return QR_OK;
 		}
-		if (timeout_ns == 0 || dp_udp_now() >= until_ns || !wait_until(udp, until_ns))
+		if (timeout_ns == 0 || dp_udp_now() >= until_ns)
 			return QR_OK;
+		if (!wait_until(udp, until_ns)) {
+			flush(udp); /* a timer may have ended what the caller waits for */
+			return QR_OK;
+		}
 	}
 }

@@ -33,7 +33,7 @@ void dp_udp_close(struct dp_udp *udp);
 /**
  * One turn: send, receive, and send what that caused.
  * @param timeout_ns  wait this long for something to come; UINT64_MAX: without bound. A signal ends
- *                    the wait.
+ *                    the wait, and so does a timer of the machine, which may end what it works on.
  * Errors: QR_IO.
  */
 QR_MUST_USE enum qr_error dp_udp_turn(struct dp_udp *udp, qr_ns timeout_ns);

@@ -60,7 +60,7 @@ static struct rte_mempool *pool_or_exit(uint32_t size)
 
 	if (pool == NULL) {
 		(void)fprintf(stderr, "no memory for %u buffers of %u bytes\n", BUFFERS, size);
-		exit(1);
+		_exit(1);
 	}
 	return pool;
 }
@@ -125,7 +125,7 @@ static void bench_ring(uint32_t size)
 
 	if (fabric == NULL || dp_ring_open(fabric, 0, &common, &ports[0]) != QR_OK ||
 	    dp_ring_open(fabric, 1, &common, &ports[1]) != QR_OK)
-		exit(1);
+		_exit(1);
 	measured = run_pair(ports[0], ports[1], pool, size, &to);
 	print("ring", size, &measured);
 	dp_port_close(ports[0]);
@@ -159,7 +159,7 @@ static void bench_host(uint32_t size)
 	return;
 failed:
 	(void)fprintf(stderr, "%s\n", problem);
-	exit(1);
+	_exit(1);
 }
 
 /* ---- memif: the sender is another process ---- */
@@ -195,7 +195,7 @@ static void side_open(struct side *side, const char *run_dir, qr_node node, uint
 			return;
 	}
 	(void)fprintf(stderr, "%s\n", problem);
-	exit(1);
+	_exit(1);
 }
 
 static int run_sender(const char *run_dir, uint32_t size)

@@ -11,6 +11,8 @@
 #include <rte_arp.h>
 #include <rte_ip.h>
 
+#include <stdlib.h>
+
 #define OURS 0x0a000001u
 #define ETHER_BYTES sizeof(struct rte_ether_hdr)
 
