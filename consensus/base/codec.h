@@ -60,7 +60,7 @@ static inline const uint8_t *qr_read_bytes(struct qr_reader *reader, size_t size
 {
 	const uint8_t *at = reader->at;
 
-	if (qr_reader_left(reader) < size_bytes) {
+	if (reader->failed || qr_reader_left(reader) < size_bytes) {
 		reader->failed = true;
 		return NULL;
 	}

@@ -31,7 +31,9 @@ void dp_append_reply(struct dp_core *core, const struct dp_group *group,
 	reply->chunk.session = chunk->session;
 	reply->chunk.sequence = chunk->sequence;
 	reply->chunk.status = status;
-	reply->chunk.leader = status == QR_NOT_LEADER ? group->raft.leader : 0;
+	reply->chunk.leader = status == QR_NOT_LEADER && group->raft.leader != core->config.node
+				      ? group->raft.leader
+				      : 0;
 	reply->chunk.retry_us = status == QR_BUSY ? DP_BUSY_RETRY_US : 0;
 	reply->chunk.expected =
 		slot == DP_SESSION_NONE ? 0 : dp_sessions_expected(group->sessions, slot);
@@ -203,7 +205,7 @@ static enum qr_error append_open(struct dp_core *core, struct dp_group *group,
 		return error;
 	if (expire.session != 0)
 		put_change(group, &expire);
-	open.session = store_entry_index(group->log) << 8;
+	open.session = store_entry_index(group->log) << STORE_SESSION_NUMBER_BITS;
 	put_change(group, &open);
 	propose(core, group);
 	return QR_OK;
@@ -383,7 +385,10 @@ static bool is_next(struct dp_core *core, struct dp_group *group, const struct w
 	struct wire_answer answer;
 
 	if (slot == DP_SESSION_NONE) {
-		dp_append_reply(core, group, chunk, QR_EXPIRED, from);
+		/* A leader that was deposed and does not know it never saw the session open. */
+		bool gone = chunk->session >> STORE_SESSION_NUMBER_BITS <= group->applied;
+
+		dp_append_reply(core, group, chunk, gone ? QR_EXPIRED : QR_NOT_LEADER, from);
 		return false;
 	}
 	dp_sessions_set_address(group->sessions, slot, from);

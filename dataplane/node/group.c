@@ -229,8 +229,8 @@ void dp_group_tick(struct dp_core *core, struct dp_group *group)
 {
 	struct raft_event event = {.kind = RAFT_EVENT_TICK, .random = core->random};
 
-	if (store_log_condition(group->log) == QR_NO_SPACE && core->now_ns >= group->retry_ns) {
-		group->retry_ns = core->now_ns + DP_SEGMENTS_RETRY_NS;
+	if (core->now_ns >= group->retry_ns) {
+		group->retry_ns = core->now_ns + DP_RETRY_NS;
 		store_log_retry(group->log);
 	}
 	/* The groups of a core share the turn's random bits; their numbers keep them apart. */
@@ -256,7 +256,8 @@ static void note_term(struct dp_group *group, const struct store_entry *entry)
 		return;
 	if (group->run_count == RAFT_TERM_RUNS_MAX) {
 		group->run_count--;
-		memmove(&group->runs[0], &group->runs[1], group->run_count * sizeof(group->runs[0]));
+		memmove(&group->runs[0], &group->runs[1],
+			group->run_count * sizeof(group->runs[0]));
 	}
 	group->runs[group->run_count++] =
 		(struct raft_term_run){.first = entry->index, .term = entry->term};

@@ -22,7 +22,7 @@
 #define DP_PARTS_MAX 8		/* chunks being put together from several datagrams */
 #define DP_ISLANDS_MAX 32	/* pieces of such a chunk that do not touch yet */
 #define DP_ANSWERS_PER_REPLY 48 /* fit the smallest datagram */
-#define DP_SEGMENTS_RETRY_NS 1000000000u
+#define DP_RETRY_NS 1000000000u /* how often the store is asked to look after itself */
 #define DP_BUSY_RETRY_US 200u
 
 enum dp_phase {
@@ -75,7 +75,7 @@ struct dp_group {
 	bool wants_noop;
 	uint32_t open_records; /* in the open entry */
 	qr_ns opened_ns;
-	qr_ns retry_ns; /* ask again for a segment */
+	qr_ns retry_ns; /* of store_log_retry */
 
 	/* follower */
 	qr_node stream_from; /* whose fragments these are */

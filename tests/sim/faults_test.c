@@ -209,6 +209,31 @@ static void a_leader_without_a_quorum_acks_nothing_and_steps_down(void **state)
 	scene_destroy(scene);
 }
 
+/* A leader that was paused does not know the sessions opened at its successor: no reason to end
+ * them. */
+static void a_paused_leader_does_not_expire_sessions_it_never_saw(void **state)
+{
+	struct scene *scene = scene_create(20, 3);
+	qr_node old;
+
+	(void)state;
+	for (uint32_t s = 0; s < 2000; s++)
+		world_step(&scene->world, SCENE_STEP_NS); /* no clients yet */
+	old = world_leader(&scene->world, 1);
+	assert_int_not_equal(old, 0);
+	scene->world.nodes[old].up = false;
+	scene_run_until_acked(scene, 100);
+	/* It goes on, and clients reach it before it has heard of the new leader. */
+	scene->world.nodes[old].up = true;
+	for (uint32_t p = 0; p < SCENE_PRODUCERS; p++)
+		scene->producers[p].target = old;
+	scene_settle(scene, scene->producers[0].next + 400);
+	for (uint32_t p = 0; p < SCENE_PRODUCERS; p++)
+		assert_false(scene->producers[p].expired);
+	scene_audit(scene);
+	scene_destroy(scene);
+}
+
 static void nobody_acks_without_a_majority(void **state)
 {
 	struct scene *scene = scene_create(19, 3);
@@ -242,6 +267,7 @@ int main(void)
 		cmocka_unit_test(a_full_disk_refuses_and_resumes_when_freed),
 		cmocka_unit_test(a_slow_follower_leaves_the_commit_path),
 		cmocka_unit_test(a_leader_without_a_quorum_acks_nothing_and_steps_down),
+		cmocka_unit_test(a_paused_leader_does_not_expire_sessions_it_never_saw),
 		cmocka_unit_test(nobody_acks_without_a_majority),
 	};
 

@@ -214,6 +214,8 @@ static enum qr_error carry_out(struct world_disk *disk, const struct world_pendi
 
 	if (op->kind == STORE_OP_PREPARE)
 		return prepare(disk, op);
+	if (op->kind == STORE_OP_SYNC)
+		return QR_OK; /* what was completed is on the media: there is no cache */
 	place = place_of(disk, op);
 	if (place == NULL)
 		return QR_NOT_FOUND;
