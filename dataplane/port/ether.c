@@ -120,10 +120,11 @@ static void ether_tx(struct dp_port *port, uint8_t core, struct rte_mbuf **mbufs
 
 		if (mbuf->pkt_len > port->common.datagram_max ||
 		    !find_route(self, core, &to[i], &route) ||
-		    !dp_frame_build(&self->local, &route, mbuf))
+		    !dp_frame_build(&self->local, &route, mbuf)) {
 			dp_port_drop(port, core, &mbuf, 1);
-		else
+		} else {
 			mbufs[ready++] = mbuf;
+		}
 	}
 	send_burst(self, core, mbufs, ready);
 }
@@ -177,12 +178,13 @@ static void answer(struct ether_port *self, enum dp_frame_kind kind, const struc
 	bool is_answer = kind == DP_FRAME_ARP ? answer_arp(self, frame, mbuf)
 					      : answer_icmp(self, frame, mbuf);
 
-	if (is_answer)
+	if (is_answer) {
 		send_burst(self, 0, &mbuf, 1);
-	else if (kind == DP_FRAME_ARP)
+	} else if (kind == DP_FRAME_ARP) {
 		rte_pktmbuf_free(mbuf); /* an answer to ours, or of no interest */
-	else
+	} else {
 		ignore(self, 0, mbuf);
+	}
 }
 
 /* ---- receiving ---- */
@@ -191,12 +193,11 @@ static void answer(struct ether_port *self, enum dp_frame_kind kind, const struc
 static void other(struct ether_port *self, uint8_t queue, enum dp_frame_kind kind,
 		  const struct dp_frame *frame, struct rte_mbuf *mbuf)
 {
-	if (kind == DP_FRAME_IGNORED)
-		ignore(self, queue, mbuf);
-	else if (queue == 0)
+	if (kind != DP_FRAME_IGNORED && queue == 0) {
 		answer(self, kind, frame, mbuf);
-	else if (rte_ring_enqueue(self->strays, mbuf) != 0)
+	} else if (kind == DP_FRAME_IGNORED || rte_ring_enqueue(self->strays, mbuf) != 0) {
 		ignore(self, queue, mbuf);
+	}
 }
 
 static unsigned ether_rx(struct dp_port *port, uint8_t queue, struct dp_rx *rx, unsigned max)
@@ -272,10 +273,11 @@ static void ask_neighbours(struct ether_port *self, qr_ns now_ns)
 
 		if (mbuf == NULL)
 			return;
-		if (dp_arp_put_request(&self->local, ask[i], mbuf))
+		if (dp_arp_put_request(&self->local, ask[i], mbuf)) {
 			send_burst(self, 0, &mbuf, 1);
-		else
+		} else {
 			rte_pktmbuf_free(mbuf);
+		}
 	}
 }
 

@@ -45,7 +45,9 @@ struct opening {
 
 static bool driver_is(const struct opening *opening, const char *driver)
 {
-	return strcmp(opening->info.driver_name, driver) == 0;
+	const char *name = opening->info.driver_name;
+
+	return name != NULL && strcmp(name, driver) == 0;
 }
 
 /** The MTU of the kernel interface behind a device; 0 when there is none. */
@@ -76,14 +78,15 @@ static enum qr_error check_mtu(const struct opening *opening)
 
 	if (driver_is(opening, "net_memif"))
 		return QR_OK;
-	if (kernel != 0 && needed > kernel)
+	if (kernel != 0 && needed > kernel) {
 		return dp_port_fail(opening->problem, QR_UNSUPPORTED,
 				    "interface %s has an MTU of %u, datagrams of %u bytes need %u: "
 				    "`ip link set dev %s mtu %u`, or lower [dataplane] "
 				    "datagram_max_bytes",
 				    interface, kernel, opening->config->common.datagram_max, needed,
 				    interface, needed);
-	if (needed > opening->info.max_mtu)
+	}
+	if (needed > opening->info.max_mtu) {
 		return dp_port_fail(
 			opening->problem, QR_UNSUPPORTED,
 			"%s carries an MTU of %u at most, datagrams of %u bytes need %u: "
@@ -91,6 +94,7 @@ static enum qr_error check_mtu(const struct opening *opening)
 			opening->device, opening->info.max_mtu,
 			opening->config->common.datagram_max, needed,
 			opening->info.max_mtu - (uint32_t)IPV4_UDP_BYTES);
+	}
 	return QR_OK;
 }
 
@@ -107,13 +111,14 @@ static enum qr_error check_buffers(const struct opening *opening)
 	uint32_t frame_bytes = opening->config->common.datagram_max + (uint32_t)DP_FRAME_OVERHEAD;
 
 	if (driver_is(opening, "net_af_xdp") &&
-	    (object_bytes > (uint32_t)getpagesize() || room_bytes < frame_bytes + XDP_ROOM_BYTES))
+	    (object_bytes > (uint32_t)getpagesize() || room_bytes < frame_bytes + XDP_ROOM_BYTES)) {
 		return dp_port_fail(
 			opening->problem, QR_UNSUPPORTED,
 			"AF_XDP takes datagrams of %u bytes at most, in buffers that fit "
 			"a page (these have %u): lower [dataplane] datagram_max_bytes, or "
 			"use link = af_packet",
 			DP_VDEV_AF_XDP_DATAGRAM_MAX, object_bytes);
+	}
 	return QR_OK;
 }
 
@@ -122,16 +127,18 @@ static enum qr_error find_device(struct opening *opening)
 	const char *device = opening->device;
 	uint16_t port_id;
 
-	if (rte_eth_dev_get_port_by_name(device, &port_id) != 0)
+	if (rte_eth_dev_get_port_by_name(device, &port_id) != 0) {
 		return dp_port_fail(opening->problem, QR_NOT_FOUND,
 				    "no DPDK device %s: `dpdk-devbind.py --status-dev net` lists "
 				    "those that there are",
 				    device);
-	if (rte_eth_dev_info_get(port_id, &opening->info) != 0)
+	}
+	if (rte_eth_dev_info_get(port_id, &opening->info) != 0) {
 		return dp_port_fail(opening->problem, QR_UNSUPPORTED,
 				    "device %s does not describe itself: is its link partner or "
 				    "firmware gone?",
 				    device);
+	}
 	opening->self->port_id = port_id;
 	opening->is_virtual = strcmp(rte_bus_name(rte_dev_bus(opening->info.device)), "vdev") == 0;
 	return QR_OK;
@@ -293,14 +300,16 @@ static enum qr_error init_addresses(struct opening *opening)
 	struct ether_port *self = opening->self;
 	unsigned core;
 
-	if (rte_eth_macaddr_get(self->port_id, &self->local.mac) != 0)
+	if (rte_eth_macaddr_get(self->port_id, &self->local.mac) != 0) {
 		return dp_port_fail(opening->problem, QR_UNSUPPORTED,
 				    "device %s has no MAC address", opening->device);
-	if (config->ipv4 == 0 || config->prefix_bits > 32 || config->vlan > RTE_ETHER_MAX_VLAN_ID)
+	}
+	if (config->ipv4 == 0 || config->prefix_bits > 32 || config->vlan > RTE_ETHER_MAX_VLAN_ID) {
 		return dp_port_fail(
 			opening->problem, QR_CONFIG,
 			"device %s needs `address = A.B.C.D/BITS`, and a vlan below 4096",
 			opening->device);
+	}
 	self->local.ipv4 = config->ipv4;
 	self->local.vlan = config->vlan;
 	self->local.udp_base = config->common.udp_base;
@@ -320,9 +329,10 @@ static enum qr_error init_strays(struct opening *opening)
 			       ? rte_zmalloc("strays", (size_t)size_bytes, RTE_CACHE_LINE_SIZE)
 			       : NULL;
 	if (self->strays == NULL ||
-	    rte_ring_init(self->strays, "strays", STRAYS, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ) != 0)
+	    rte_ring_init(self->strays, "strays", STRAYS, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ) != 0) {
 		return dp_port_fail(opening->problem, QR_NO_MEMORY, "no memory for port %s",
 				    opening->device);
+	}
 	return QR_OK;
 }
 

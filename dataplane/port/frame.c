@@ -178,10 +178,11 @@ enum dp_frame_kind dp_frame_parse(const struct dp_frame_local *local, struct rte
 		ip = parse_ipv4(local, mbuf, &frame);
 		if (ip == NULL)
 			return DP_FRAME_IGNORED;
-		if (ip->next_proto_id == IPPROTO_UDP && parse_udp(local, mbuf, ip, &frame))
+		if (ip->next_proto_id == IPPROTO_UDP && parse_udp(local, mbuf, ip, &frame)) {
 			kind = DP_FRAME_DATAGRAM;
-		else if (ip->next_proto_id == IPPROTO_ICMP)
+		} else if (ip->next_proto_id == IPPROTO_ICMP) {
 			kind = DP_FRAME_ICMP;
+		}
 	}
 	if (kind != DP_FRAME_IGNORED)
 		*ret_frame = frame;

@@ -142,7 +142,7 @@ static unsigned host_rx(struct dp_port *port, uint8_t number, struct dp_rx *rx, 
 static bool describe(struct host_queue *queue, unsigned slot, const struct rte_mbuf *mbuf,
 		     const struct dp_address *to)
 {
-	struct iovec *spans = &queue->tx_spans[slot * DP_SEGMENTS_MAX];
+	struct iovec *spans = &queue->tx_spans[(size_t)slot * DP_SEGMENTS_MAX];
 	unsigned count = 0;
 
 	for (; mbuf != NULL; mbuf = mbuf->next) {

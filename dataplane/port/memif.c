@@ -122,9 +122,10 @@ static enum qr_error listen_at(const char *path, int *ret_fd, const struct dp_po
 			problem, QR_LOCKED,
 			"%s is served by another process: is this node running already?", path);
 	}
-	if (unlink(path) != 0 && errno != ENOENT)
+	if (unlink(path) != 0 && errno != ENOENT) {
 		return dp_port_fail(problem, QR_DENIED, "%s is in the way: %s: remove it", path,
 				    strerrordesc_np(errno));
+	}
 	fd = new_socket();
 	if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
 	    listen(fd, BACKLOG) == 0) {
@@ -157,13 +158,13 @@ static int descriptor_of(struct msghdr *header)
 	return fd;
 }
 
-static bool send_message(int to, const uint8_t *message, int fd)
+static bool send_message(int to, uint8_t *message, int fd)
 {
 	union {
 		struct cmsghdr align;
 		uint8_t bytes[CMSG_SPACE(sizeof(int))];
 	} control = {0};
-	struct iovec span = {(void *)(uintptr_t)message, MESSAGE_BYTES};
+	struct iovec span = {message, MESSAGE_BYTES};
 	struct msghdr header = {.msg_iov = &span, .msg_iovlen = 1};
 
 	if (fd >= 0) {
@@ -261,9 +262,10 @@ static bool meet(struct dp_memif *memif)
 				(void)rte_eth_dev_stop(memif->port_id);
 			memif->is_started = rte_eth_dev_start(memif->port_id) == 0;
 		}
-		if (memif->peer >= 0 && memif->is_started)
+		if (memif->peer >= 0 && memif->is_started) {
 			memif->driver =
 				accept4(memif->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		}
 	}
 	if (memif->driver < 0)
 		close_fd(&memif->peer);
@@ -316,10 +318,11 @@ bool dp_memif_tick(struct dp_memif *memif, bool is_quiet, qr_ns now_ns)
 		wait_for_peer(memif, now_ns);
 		break;
 	case JOINING:
-		if (!pump(memif) || now_ns >= memif->wait_until)
+		if (!pump(memif) || now_ns >= memif->wait_until) {
 			leave(memif);
-		else if (memif->is_sealed && link_is_up(memif))
+		} else if (memif->is_sealed && link_is_up(memif)) {
 			memif->state = UP;
+		}
 		break;
 	case UP:
 		if (!pump(memif))
@@ -357,16 +360,18 @@ static enum qr_error name_paths(struct dp_memif *memif, const char *run_dir,
 	int driver = snprintf(memif->driver_path, PATH_BYTES, "%s/memif-%u-%u-%s.sock", run_dir,
 			      low, high, role);
 
-	if (strchr(run_dir, ',') != NULL)
+	if (strchr(run_dir, ',') != NULL) {
 		return dp_port_fail(problem, QR_CONFIG,
 				    "%s: a comma ends a DPDK argument: choose another [dataplane] "
 				    "run_dir",
 				    run_dir);
-	if (meeting < 0 || driver < 0 || (size_t)RTE_MAX(meeting, driver) >= PATH_BYTES)
+	}
+	if (meeting < 0 || driver < 0 || (size_t)RTE_MAX(meeting, driver) >= PATH_BYTES) {
 		return dp_port_fail(problem, QR_CONFIG,
 				    "%s/memif-%u-%u-%s.sock is longer than a socket's name can be "
 				    "(%zu): choose a shorter [dataplane] run_dir",
 				    run_dir, low, high, role, PATH_BYTES - 1);
+	}
 	return QR_OK;
 }
 

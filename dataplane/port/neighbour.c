@@ -168,18 +168,27 @@ void dp_neighbours_learn(struct dp_neighbours *neighbours, const struct dp_arp *
 	entry->ask_at = now_ns + CONFIRM_NS;
 }
 
+/** A datagram of ours misses this one. */
+static void note_wanted(struct dp_neighbours *neighbours, uint32_t ipv4, qr_ns now_ns)
+{
+	struct dp_neighbour *entry = entry_for(neighbours, ipv4, now_ns);
+
+	if (entry == NULL)
+		return;
+	entry->wanted_at = now_ns;
+	entry->is_ours = true;
+}
+
 static void take_wanted(struct dp_neighbours *neighbours, qr_ns now_ns)
 {
+	uint32_t wanted[DP_NEIGHBOURS_CORES];
 	size_t core;
 
-	for (core = 0; core < RTE_DIM(neighbours->wanted); core++) {
-		uint32_t ipv4 = __atomic_exchange_n(&neighbours->wanted[core], 0, __ATOMIC_RELAXED);
-		struct dp_neighbour *entry = ipv4 != 0 ? entry_for(neighbours, ipv4, now_ns) : NULL;
-
-		if (entry == NULL)
-			continue;
-		entry->wanted_at = now_ns;
-		entry->is_ours = true;
+	for (core = 0; core < RTE_DIM(wanted); core++)
+		wanted[core] = __atomic_exchange_n(&neighbours->wanted[core], 0, __ATOMIC_RELAXED);
+	for (core = 0; core < RTE_DIM(wanted); core++) {
+		if (wanted[core] != 0)
+			note_wanted(neighbours, wanted[core], now_ns);
 	}
 }
 

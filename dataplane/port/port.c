@@ -32,18 +32,20 @@ enum qr_error dp_port_init(struct dp_port *port, const struct dp_port_ops *ops,
 	uint32_t room_bytes;
 
 	if (common->cores == 0 || common->cores > DP_PORT_CORES_MAX ||
-	    common->udp_base + common->cores - 1 > UINT16_MAX)
+	    common->udp_base + common->cores - 1 > UINT16_MAX) {
 		return dp_port_fail(problem, QR_CONFIG,
 				    "%u cores on UDP ports from %u: a node has 1 to %u cores, and "
 				    "its last port is at most 65535",
 				    common->cores, common->udp_base, DP_PORT_CORES_MAX);
+	}
 	room_bytes = rte_pktmbuf_data_room_size(common->pool) - RTE_PKTMBUF_HEADROOM;
 	if (common->datagram_max > DP_POOL_DATAGRAM_MAX ||
-	    room_bytes < common->datagram_max + DP_FRAME_OVERHEAD)
+	    room_bytes < common->datagram_max + DP_FRAME_OVERHEAD) {
 		return dp_port_fail(problem, QR_TOO_LARGE,
 				    "datagrams of %u bytes do not fit the pool's buffers of %u: "
 				    "lower [dataplane] datagram_max_bytes",
 				    common->datagram_max, room_bytes);
+	}
 	port->ops = ops;
 	port->common = *common;
 	port->queues = common->cores;

@@ -20,10 +20,14 @@
 
 #include <stdio.h>
 
+struct inbound {
+	struct rte_ring *ring;
+};
+
 struct dp_fabric {
 	uint32_t endpoints;
 	uint8_t cores;
-	struct rte_ring *rings[]; /* endpoints x cores */
+	struct inbound inbound[]; /* endpoints x cores */
 };
 
 struct ring_port {
@@ -37,11 +41,11 @@ static struct ring_port *ring_of(struct dp_port *port)
 	return container_of(port, struct ring_port, port);
 }
 
-static struct rte_ring *inbound(const struct dp_fabric *fabric, uint32_t endpoint, uint32_t core)
+static struct rte_ring *ring_at(const struct dp_fabric *fabric, uint32_t endpoint, uint32_t core)
 {
 	if (endpoint >= fabric->endpoints || core >= fabric->cores)
 		return NULL;
-	return fabric->rings[endpoint * fabric->cores + core];
+	return fabric->inbound[endpoint * fabric->cores + core].ring;
 }
 
 static struct rte_ring *ring_create(uint32_t ring_size)
@@ -69,14 +73,14 @@ struct dp_fabric *dp_fabric_create(uint32_t endpoints, uint8_t cores, uint32_t r
 	uint32_t i;
 
 	QR_ASSERT(endpoints <= UINT16_MAX && ring_size > 0);
-	fabric = rte_zmalloc("fabric", sizeof(*fabric) + count * sizeof(fabric->rings[0]), 0);
+	fabric = rte_zmalloc("fabric", sizeof(*fabric) + count * sizeof(struct inbound), 0);
 	if (fabric == NULL)
 		return NULL;
 	fabric->endpoints = endpoints;
 	fabric->cores = cores;
 	for (i = 0; i < count; i++) {
-		fabric->rings[i] = ring_create(ring_size);
-		if (fabric->rings[i] == NULL) {
+		fabric->inbound[i].ring = ring_create(ring_size);
+		if (fabric->inbound[i].ring == NULL) {
 			dp_fabric_destroy(fabric);
 			return NULL;
 		}
@@ -99,9 +103,9 @@ void dp_fabric_destroy(struct dp_fabric *fabric)
 
 	if (fabric == NULL)
 		return;
-	for (i = 0; i < fabric->endpoints * fabric->cores && fabric->rings[i] != NULL; i++) {
-		ring_drain(fabric->rings[i]);
-		rte_free(fabric->rings[i]);
+	for (i = 0; i < fabric->endpoints * fabric->cores && fabric->inbound[i].ring != NULL; i++) {
+		ring_drain(fabric->inbound[i].ring);
+		rte_free(fabric->inbound[i].ring);
 	}
 	rte_free(fabric);
 }
@@ -109,7 +113,7 @@ void dp_fabric_destroy(struct dp_fabric *fabric)
 static unsigned ring_rx(struct dp_port *port, uint8_t queue, struct dp_rx *rx, unsigned max)
 {
 	struct ring_port *self = ring_of(port);
-	struct rte_ring *ring = inbound(self->fabric, self->endpoint, queue);
+	struct rte_ring *ring = ring_at(self->fabric, self->endpoint, queue);
 	struct rte_mbuf *mbufs[DP_BURST];
 	unsigned n = rte_ring_dequeue_burst(ring, (void **)mbufs, max, NULL);
 	unsigned i;
@@ -180,16 +184,17 @@ static void ring_tx(struct dp_port *port, uint8_t core, struct rte_mbuf **mbufs,
 	unsigned end;
 
 	for (start = 0; start < count; start = end) {
-		struct rte_ring *ring = inbound(self->fabric, to[start].ipv4, to[start].udp);
+		struct rte_ring *ring = ring_at(self->fabric, to[start].ipv4, to[start].udp);
 
 		for (end = start + 1; end < count; end++) {
 			if (to[end].ipv4 != to[start].ipv4 || to[end].udp != to[start].udp)
 				break;
 		}
-		if (ring != NULL)
+		if (ring != NULL) {
 			sent += send_run(self, core, mbufs + start, ring, end - start);
-		else
+		} else {
 			dp_port_drop(port, core, mbufs + start, end - start);
+		}
 	}
 	dp_port_count(&port->counters[core].stats.tx_frames, sent);
 }

@@ -12,6 +12,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
+#include <rte_pci.h>
 #include <rte_string_fns.h>
 
 #include <errno.h>
@@ -60,10 +61,11 @@ static int interface_mtu(const char *interface, uint32_t *ret_mtu)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno;
-	if (ioctl(fd, SIOCGIFMTU, &request) == 0)
+	if (ioctl(fd, SIOCGIFMTU, &request) == 0) {
 		*ret_mtu = (uint32_t)request.ifr_mtu;
-	else
+	} else {
 		number = errno;
+	}
 	(void)close(fd);
 	return number;
 }
@@ -73,24 +75,27 @@ static enum qr_error check_interface(const char *interface, const struct dp_port
 	uint32_t mtu;
 	int fd;
 
-	if (interface == NULL || interface[0] == '\0' || strpbrk(interface, ",/ ") != NULL)
+	if (interface == NULL || interface[0] == '\0' || strpbrk(interface, ",/ ") != NULL) {
 		return dp_port_fail(problem, QR_CONFIG,
 				    "no interface is named: set `device =` of the node");
-	if (interface_mtu(interface, &mtu) != 0)
+	}
+	if (interface_mtu(interface, &mtu) != 0) {
 		return dp_port_fail(
 			problem, QR_NOT_FOUND,
 			"there is no interface %s (`ip link` lists them): correct "
 			"`device =`, or make a pair with `ip link add %s type veth peer "
 			"name %sp`",
 			interface, interface, interface);
+	}
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (fd < 0)
+	if (fd < 0) {
 		return dp_port_fail(
 			problem, QR_DENIED,
 			"interface %s may not be opened: start with CAP_NET_RAW (`setcap "
 			"cap_net_raw,cap_net_admin+ep` on the binary, or as root), or use "
 			"--profile dev",
 			interface);
+	}
 	(void)close(fd);
 	return QR_OK;
 }
@@ -110,12 +115,13 @@ static enum qr_error describe_packet(const struct dp_vdev_config *config, struct
 	if (error != QR_OK)
 		return error;
 	/* The driver wants every mbuf to hold whatever its ring can. */
-	if (frame_bytes - PACKET_HEADER_BYTES > dp_pool_room_bytes(config->datagram_max))
+	if (frame_bytes - PACKET_HEADER_BYTES > dp_pool_room_bytes(config->datagram_max)) {
 		return dp_port_fail(problem, QR_UNSUPPORTED,
 				    "AF_PACKET on %s works in frames of a power of two: set "
 				    "[dataplane] datagram_max_bytes to %u, not %u",
 				    config->device, frame_bytes / 2 - PACKET_OVERHEAD_BYTES,
 				    config->datagram_max);
+	}
 	(void)snprintf(vdev->device, sizeof(vdev->device), "net_af_packet_%s", config->device);
 	(void)snprintf(arguments, ARGUMENTS_BYTES,
 		       "iface=%s,qpairs=%u,blocksz=%u,framesz=%u,framecnt=%u", config->device,
@@ -131,11 +137,12 @@ static enum qr_error describe_xdp(const struct dp_vdev_config *config, struct dp
 
 	if (error != QR_OK)
 		return error;
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
 		return dp_port_fail(
 			problem, QR_DENIED,
 			"AF_XDP on %s needs root: start as root, or use link = af_packet",
 			config->device);
+	}
 	(void)snprintf(vdev->device, sizeof(vdev->device), "net_af_xdp_%s", config->device);
 	(void)snprintf(arguments, ARGUMENTS_BYTES, "iface=%s,queue_count=%u", config->device,
 		       config->cores);
@@ -155,10 +162,11 @@ static enum qr_error describe_memif(const struct dp_vdev_config *config, struct 
 		return error;
 	(void)snprintf(vdev->device, sizeof(vdev->device), "net_memif_%u_%u", config->node,
 		       config->peer);
-	if (!dp_memif_arguments(vdev->memif, config->datagram_max, arguments, ARGUMENTS_BYTES))
+	if (!dp_memif_arguments(vdev->memif, config->datagram_max, arguments, ARGUMENTS_BYTES)) {
 		return dp_port_fail(problem, QR_CONFIG,
 				    "%s is too long: choose a shorter [dataplane] run_dir",
 				    config->run_dir);
+	}
 	return QR_OK;
 }
 
@@ -200,32 +208,34 @@ static enum qr_error describe_pci(const struct dp_vdev_config *config, struct dp
 				  const struct dp_port_problem *problem)
 {
 	const char *address = config->device;
-	unsigned parts[4];
+	struct rte_pci_addr parsed;
 	char driver[64];
 	char path[128];
 	struct stat status;
 
-	if (address == NULL ||
-	    sscanf(address, "%x:%x:%x.%x", &parts[0], &parts[1], &parts[2], &parts[3]) != 4)
+	if (address == NULL || rte_pci_addr_parse(address, &parsed) != 0) {
 		return dp_port_fail(
 			problem, QR_CONFIG,
 			"'%s' is not a PCI address such as 0000:01:00.0: `dpdk-devbind.py "
 			"--status-dev net` lists the NICs; set `device =` of the node",
 			address != NULL ? address : "");
+	}
 	(void)snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
-	if (stat(path, &status) != 0)
+	if (stat(path, &status) != 0) {
 		return dp_port_fail(problem, QR_NOT_FOUND,
 				    "there is no PCI device %s: `dpdk-devbind.py --status-dev net` "
 				    "lists the NICs; correct `device =`, or use --profile dev",
 				    address);
+	}
 	pci_driver(address, driver, sizeof(driver));
-	if (!pci_driver_serves(driver))
+	if (!pci_driver_serves(driver)) {
 		return dp_port_fail(
 			problem, QR_UNSUPPORTED,
 			"NIC %s is bound to %s, not to vfio-pci: `modprobe vfio-pci && "
 			"dpdk-devbind.py -b vfio-pci %s` (its kernel interface goes away; "
 			"do not take the one you are logged in through)",
 			address, driver[0] != '\0' ? driver : "no driver", address);
+	}
 	(void)snprintf(vdev->device, sizeof(vdev->device), "%s", address);
 	(void)snprintf(vdev->bus, sizeof(vdev->bus), "pci");
 	return QR_OK;
@@ -266,14 +276,15 @@ static enum qr_error plug(struct dp_vdev *vdev, const char *arguments,
 	int result;
 
 	/* EAL probes PCI devices that its command line allows by itself. */
-	if (rte_eth_dev_get_port_by_name(vdev->device, &port_id) == 0)
+	if (rte_eth_dev_get_port_by_name(vdev->device, &port_id) == 0) {
 		return vdev->kind == DP_VDEV_PCI
 			       ? QR_OK
 			       : dp_port_fail(problem, QR_LOCKED,
 					      "device %s is in use by another node of this process",
 					      vdev->device);
+	}
 	result = rte_eal_hotplug_add(vdev->bus, vdev->device, arguments);
-	if (result != 0 || rte_eth_dev_get_port_by_name(vdev->device, &port_id) != 0)
+	if (result != 0 || rte_eth_dev_get_port_by_name(vdev->device, &port_id) != 0) {
 		return dp_port_fail(
 			problem, QR_UNSUPPORTED,
 			"DPDK cannot use device %s (%s): %s; `--log-level=lib.eal:debug` "
@@ -281,6 +292,7 @@ static enum qr_error plug(struct dp_vdev *vdev, const char *arguments,
 			vdev->device, arguments,
 			result != 0 ? rte_strerror(-result) : "no driver took it",
 			hint(vdev->kind));
+	}
 	vdev->is_plugged = true;
 	return QR_OK;
 }

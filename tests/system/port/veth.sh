@@ -26,7 +26,7 @@ report() { # OK NAME [OUTPUT]
 	else
 		echo "not ok $number - $2"
 	fi
-	[[ -z ${3:-} ]] || sed 's/^/# /' <<<"$3"
+	[[ -z ${3:-} ]] || echo "# ${3//$'\n'/$'\n'# }"
 }
 
 make_pair() { # MTU

@@ -3,6 +3,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <rte_mbuf.h>
 
 #include <ftw.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ bool test_eal_start(void)
 			     "--file-prefix",
 			     prefix};
 
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread yet */
 	if (mkdtemp(dir) == NULL || setenv("RUNTIME_DIRECTORY", dir, 1) != 0)
 		return false;
 	(void)snprintf(prefix, sizeof(prefix), "t%d", (int)getpid());
@@ -55,6 +57,7 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 void test_eal_stop(void)
 {
 	(void)rte_eal_cleanup();
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread still */
 	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -3,9 +3,10 @@
 #ifndef QR_TESTS_PORT_EAL_H
 #define QR_TESTS_PORT_EAL_H
 
-#include "dataplane/port/port.h"
+#include "consensus/base/codec.h"
 
-#include <stdbool.h>
+struct rte_mbuf;
+struct rte_mempool;
 
 /** Start EAL; false says why on stderr. Once a process. */
 bool test_eal_start(void);

@@ -207,7 +207,7 @@ static void understands_a_request_and_its_answer(void **state)
 	struct rte_mbuf request;
 	struct rte_mbuf reply;
 	struct dp_frame frame;
-	struct dp_arp arp;
+	struct dp_arp arp = {0};
 
 	(void)state;
 	empty(&request);
@@ -288,7 +288,7 @@ static void ignores_other_arp(void **state)
 		from_multicast,	   of_another_hardware, of_an_odd_operation, as_broadcast_answer,
 	};
 	struct rte_mbuf mbuf;
-	struct dp_arp arp;
+	struct dp_arp arp = {0};
 	size_t i;
 
 	(void)state;
@@ -305,7 +305,7 @@ static void ignores_other_arp(void **state)
 static void ignores_every_truncated_arp(void **state)
 {
 	struct rte_mbuf whole;
-	struct dp_arp arp;
+	struct dp_arp arp = {0};
 	size_t size;
 
 	(void)state;
