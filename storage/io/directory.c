@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -293,14 +294,60 @@ static bool can_direct(int folder)
 
 /* ---- opening and closing ---- */
 
+/** Make one folder; its name is durable when it was new. @return 0 or errno. */
+static int make_folder(const char *path, size_t parent_bytes)
+{
+	char parent[PATH_MAX];
+	int result;
+	int fd;
+
+	if (mkdir(path, DIRECTORY_MODE) != 0)
+		return errno == EEXIST ? 0 : errno;
+	if (parent_bytes == 0) { /* "/" or the working directory */
+		(void)snprintf(parent, sizeof(parent), "%s", path[0] == '/' ? "/" : ".");
+	} else {
+		memcpy(parent, path, parent_bytes);
+		parent[parent_bytes] = 0;
+	}
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	result = fsync(fd) == 0 ? 0 : errno;
+	(void)close(fd);
+	return result;
+}
+
+/** The folder and those above it. A power loss later never takes the name of what was acknowledged.
+ */
+static int make_path(const char *path)
+{
+	char part[PATH_MAX];
+	size_t size_bytes = strlen(path);
+	size_t parent_bytes = 0;
+	int result = 0;
+
+	if (size_bytes >= sizeof(part))
+		return ENAMETOOLONG;
+	for (size_t at = 1; at <= size_bytes && result == 0; at++) {
+		if (path[at] != '/' && path[at] != 0)
+			continue;
+		memcpy(part, path, at);
+		part[at] = 0;
+		result = make_folder(part, parent_bytes);
+		parent_bytes = at;
+	}
+	return result;
+}
+
 static enum qr_error open_all(struct store_directory *directory, const char *path,
 			      const struct store_identity *identity, bool direct,
 			      struct store_problem *problem)
 {
+	int made = make_path(path);
 	enum qr_error error;
 
-	if (mkdir(path, DIRECTORY_MODE) != 0 && errno != EEXIST)
-		return told(problem, path, errno);
+	if (made != 0)
+		return told(problem, path, made);
 	directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory->fd < 0)
 		return told(problem, path, errno);

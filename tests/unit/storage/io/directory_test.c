@@ -73,6 +73,19 @@ static void a_directory_is_made_and_opened_again(void **state)
 	store_directory_close(&directory); /* closing twice is fine */
 }
 
+static void missing_parents_are_made(void **state)
+{
+	static const char *const names[] = {"deep/er/one", "deep/er//other/", "deep/er"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(store_directory_open(inside(names[i]), CLUSTER, 1, false,
+						      &directory, &problem),
+				 QR_OK);
+		store_directory_close(&directory);
+	}
+}
+
 static void a_second_user_is_refused(void **state)
 {
 	struct store_directory other;
@@ -211,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_directory_is_made_and_opened_again, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(missing_parents_are_made, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_second_user_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_cluster_or_node_is_refused, set_up,
 						tear_down),
