@@ -24,7 +24,7 @@ static void fail_again(const char *expression, const char *file, int line)
 	(void)expression;
 	(void)file;
 	(void)line;
-	QR_ASSERT(!"a hook that does not hold either");
+	QR_ASSERT(0 && "a hook that does not hold either");
 }
 
 static void a_true_claim_does_nothing(void **state)
@@ -59,7 +59,7 @@ static int signal_of_failing(qr_assert_hook hook)
 		(void)signal(SIGABRT, SIG_DFL); /* cmocka catches it */
 		(void)close(STDERR_FILENO);
 		qr_assert_set_hook(hook);
-		QR_ASSERT(!"this one");
+		QR_ASSERT(0 && "this one");
 		_exit(0);
 	}
 	assert_true(child > 0);
