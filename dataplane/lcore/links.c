@@ -41,8 +41,10 @@ static enum qr_error open_host(struct dp_process *process, struct dp_host *host,
 				    process->plan.client_datagram_bytes),
 		.ipv4 = host->config->host_ipv4,
 	};
-	enum qr_error error =
-		dp_host_open(&config, &host->ports[host->port_count], problem->text, PROBLEM_BYTES);
+	enum qr_error error;
+
+	QR_ASSERT(host->port_count == DP_HOST_PORT_NUMBER);
+	error = dp_host_open(&config, &host->ports[host->port_count], problem->text, PROBLEM_BYTES);
 
 	host->port_count += error == QR_OK;
 	return error;

@@ -9,6 +9,8 @@
 #include "dataplane/config/config.h"
 #include "dataplane/node/core.h"
 
+#define DP_HOST_PORT_NUMBER 0 /* a node's port for clients is its first */
+
 /** What a process hosts and over what it talks; decided once at start. */
 struct dp_plan {
 	const struct dp_config *config;

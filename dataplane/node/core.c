@@ -350,6 +350,10 @@ void dp_core_receive(struct dp_core *core, struct qr_span datagram, struct dp_ad
 		return;
 	}
 	if (header.source == WIRE_FROM_PEER) {
+		if ((core->config.client_ports >> from.port & 1) != 0) {
+			dp_core_drop(core, WIRE_DROP_NOT_PEER);
+			return;
+		}
 		peer = admit_peer(core, &header);
 		if (peer == NULL)
 			return;
@@ -473,6 +477,9 @@ static void send_group(struct dp_core *core, struct dp_group *group)
 		deadline_ns = raft_next_deadline(&group->raft);
 	if (group->ack_due && group->ack_at_ns < deadline_ns)
 		deadline_ns = group->ack_at_ns;
+	/* Not left to consensus' deadline: heartbeats push a follower's on and on. */
+	if (group->retry_ns < deadline_ns)
+		deadline_ns = group->retry_ns;
 	group->deadline_ns = deadline_ns;
 	if (deadline_ns < core->deadline_ns)
 		core->deadline_ns = deadline_ns;

@@ -88,6 +88,7 @@ struct dp_core_config {
 	uint32_t inflight_bytes;
 	uint32_t readers; /* cold readers shared by the groups of this core, at least 1 + peers */
 	uint32_t client_datagram_max;
+	uint32_t client_ports; /* bit p: what comes by port p is a client's, whatever it claims */
 
 	uint32_t peer_count;
 	struct dp_peer_config peers[DP_PEERS_MAX];

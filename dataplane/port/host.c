@@ -86,18 +86,16 @@ static void close_gap(struct host_port *self, struct host_queue *queue, unsigned
 	queue->armed_count = left;
 }
 
-/** Give the datagram of a slot up as rx[0]. @return 1, or 0 if it is none of ours and was freed. */
-static unsigned take(struct host_port *self, uint8_t number, unsigned slot, struct dp_rx *rx)
+/** Give the datagram of a slot up as rx[0]. */
+static void take(struct host_port *self, uint8_t number, unsigned slot, struct dp_rx *rx)
 {
 	struct host_queue *queue = &self->queues[number];
 	const struct mmsghdr *message = &queue->rx_messages[slot];
 	struct rte_mbuf *mbuf = queue->armed[slot];
 
-	if ((message->msg_hdr.msg_flags & MSG_TRUNC) != 0 || message->msg_len == 0) {
+	/* Empty or cut off: the decoder refuses it, and counts it where a person looks. */
+	if ((message->msg_hdr.msg_flags & MSG_TRUNC) != 0 || message->msg_len == 0)
 		dp_port_count(&self->port.counters[number].stats.rx_ignored, 1);
-		rte_pktmbuf_free(mbuf);
-		return 0;
-	}
 	mbuf->data_len = (uint16_t)message->msg_len;
 	mbuf->pkt_len = message->msg_len;
 	*rx = (struct dp_rx){
@@ -108,7 +106,6 @@ static unsigned take(struct host_port *self, uint8_t number, unsigned slot, stru
 		.core = number,
 		.mbuf = mbuf,
 	};
-	return 1;
 }
 
 static unsigned host_rx(struct dp_port *port, uint8_t number, struct dp_rx *rx, unsigned max)
@@ -128,7 +125,7 @@ static unsigned host_rx(struct dp_port *port, uint8_t number, struct dp_rx *rx, 
 	if (n <= 0)
 		return 0; /* nothing there, or an error of an earlier send that says nothing here */
 	for (i = 0; i < n; i++) {
-		count += take(self, number, (unsigned)i, &rx[count]);
+		take(self, number, (unsigned)i, &rx[count++]);
 		queue->rx_messages[i].msg_hdr.msg_namelen = sizeof(queue->rx_from[i]);
 	}
 	close_gap(self, queue, (unsigned)n);

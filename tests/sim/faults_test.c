@@ -111,6 +111,34 @@ static void another_clusters_datagrams_change_nothing(void **state)
 	scene_destroy(scene);
 }
 
+/* Who can reach the clients' port could otherwise start a new incarnation of a node, and mute it.
+ */
+static void what_claims_to_be_a_peer_at_the_clients_port_mutes_nobody(void **state)
+{
+	struct scene *scene = scene_create(21, 3);
+	uint8_t buffer[256];
+	struct wire_header forged = {.source = WIRE_FROM_PEER,
+				     .from = 2,
+				     .to = 1,
+				     .cluster = 0x51,
+				     .counter = 1u << 30,
+				     .incarnation = 0xf04};
+
+	(void)state;
+	world_crash_node(&scene->world, 1);
+	scene->world.config.client_ports = 1u << 1;
+	world_start_node(&scene->world, 1);
+	scene_run_until_acked(scene, 100);
+	send_raw(scene, 1, buffer, sealed(buffer, sizeof(buffer), &forged));
+	scene->world.packets[scene->world.packet_count - 1].from.port = 1;
+	scene_step(scene);
+	assert_int_equal(dropped(&scene->world, 1, WIRE_DROP_NOT_PEER), 1);
+	scene_settle(scene, 800);
+	assert_int_equal(dropped(&scene->world, 1, WIRE_DROP_REPLAYED), 0);
+	scene_audit(scene);
+	scene_destroy(scene);
+}
+
 static void a_replayed_datagram_of_a_peer_is_dropped(void **state)
 {
 	struct scene *scene = scene_create(14, 3);
@@ -262,6 +290,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_dropped_and_counted),
 		cmocka_unit_test(flipped_bits_are_caught_by_the_checksum),
 		cmocka_unit_test(another_clusters_datagrams_change_nothing),
+		cmocka_unit_test(what_claims_to_be_a_peer_at_the_clients_port_mutes_nobody),
 		cmocka_unit_test(a_replayed_datagram_of_a_peer_is_dropped),
 		cmocka_unit_test(a_leader_whose_writes_fail_is_replaced),
 		cmocka_unit_test(a_full_disk_refuses_and_resumes_when_freed),
