@@ -223,9 +223,19 @@ static void served(struct dp_producer *producer, const struct wire_chunk_reply *
 
 	if (is_gap && !place_of(producer, reply->expected, &number))
 		return;
+	/*
+	 * What was sent behind a chunk that is refused for now reports a gap in front of itself:
+	 * that the leader waits for the very chunk that is the probe, or will be, tells nothing.
+	 */
+	if (is_gap && !any && !was_confirmed &&
+	    (number == producer->next || number + 1 == producer->next))
+		return;
 	producer->client->stats.gaps += is_gap;
 	if (any || is_gap) {
+		enum qr_error trouble = any ? QR_OK : producer->route.trouble;
+
 		dp_route_progress(producer->client, &producer->route);
+		producer->route.trouble = trouble; /* which a gap does not end */
 		producer->route.timer_at = 0;
 	}
 	if (producer->route.confirmed)
