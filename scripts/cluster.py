@@ -63,6 +63,7 @@ class Cluster:
         self.nodes = list(range(1, nodes + 1))
         self.one_process = one_process
         self.patience_s = 1
+        self.prefixes = {}  # node: words in front of its command, such as nsenter's
         self.processes = {}
         self.config = os.path.join(self.directory, "quorate.ini")
         self.ports = free_port_base(16 * nodes)
@@ -109,7 +110,8 @@ class Cluster:
         nodes = nodes or tuple(self.nodes)
         groups = [nodes] if self.one_process else [(node,) for node in nodes]
         for group in groups:
-            command = [self.binary("quorated"), "--config", self.config, *flags]
+            command = [*self.prefixes.get(group[0], ()), self.binary("quorated"), "--config",
+                       self.config, *flags]
             for node in group:
                 command += ["--node", str(node)]
             with open(self.log_path(group[0]), "ab") as out:
@@ -259,13 +261,16 @@ class Cluster:
 
     # ---- end ----
 
-    def close(self):
+    def close_processes(self):
         for process in set(self.processes.values()):
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait(10)
         self.processes.clear()
+
+    def close(self):
+        self.close_processes()
         if not self.keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 

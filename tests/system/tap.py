@@ -8,6 +8,7 @@ what was started is ended.
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import traceback
 SOURCE = os.environ.get("QUORATE_SOURCE") or os.path.abspath(f"{os.path.dirname(__file__)}/../..")
 BUILD = os.environ.get("QUORATE_BUILD") or os.path.join(SOURCE, "build")
 OUTPUT_LINES = 12
+PRIVATE = "QUORATE_TEST_MOUNTS_PRIVATE"
 
 sys.path.insert(0, os.path.join(SOURCE, "scripts"))
 
@@ -58,6 +60,26 @@ def small_cluster(settings=None, **options):
     return cluster.Cluster(BUILD, settings=merged, **options)
 
 
+@contextlib.contextmanager
+def running_cluster(**options):
+    """A small cluster that has a leader; for tests that leave it as it was."""
+    with small_cluster(**options) as nodes:
+        nodes.start()
+        nodes.leader()
+        yield nodes
+
+
+def keep_mounts_private():
+    """As root, go on in a mount namespace of our own: whatever happens, no mount is left behind."""
+    unshare = shutil.which("unshare")
+    if os.geteuid() != 0 or not unshare or os.environ.get(PRIVATE):
+        return
+    if subprocess.run([unshare, "-m", "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+        return
+    os.environ[PRIVATE] = "1"
+    os.execv(unshare, [unshare, "-m", "--propagation", "private", sys.executable, *sys.argv])
+
+
 def _name(test):
     return (test.__doc__ or test.__name__).strip().splitlines()[0].rstrip(".")
 
@@ -74,10 +96,10 @@ def _show_outputs(context):
             diag("\n".join(lines[-OUTPUT_LINES:]))
 
 
-def _call(test, arguments):
-    """Run one test. Returns (passed, remark)."""
+def _call(test, context):
+    """Run one test, with the context if it takes one. Returns (passed, remark)."""
     try:
-        test(*arguments)
+        test(*[context] * test.__code__.co_argcount)
         return True, ""
     except Skip as skip:
         return True, f" # SKIP {skip}"
@@ -91,14 +113,14 @@ def _call(test, arguments):
 
 def _run_all(tests, context):
     failed = 0
-    arguments = () if context is None else (context,)
     for number, test in enumerate(tests, 1):
         start = time.monotonic()
-        passed, remark = _call(test, arguments)
+        passed, remark = _call(test, context)
         diag(f"{time.monotonic() - start:.1f} s")
         if not passed:
             failed += 1
-            _show_outputs(context)
+            if test.__code__.co_argcount:
+                _show_outputs(context)
         print(f"{'ok' if passed else 'not ok'} {number} - {_name(test)}{remark}", flush=True)
     return failed
 

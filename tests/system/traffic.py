@@ -40,12 +40,13 @@ class Stream:
             self.process = nodes.popen("append", log, "--partition", str(partition), "-o", "json",
                                        "--timeout", str(timeout_s), stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, stderr=errors)
+        self.input, self.process.stdin = self.process.stdin, None  # it is the thread's
         self.thread = threading.Thread(target=self._feed, daemon=True)
         self.thread.start()
 
     def _feed(self):
         start = time.monotonic()
-        with contextlib.suppress(BrokenPipeError, ValueError), self.process.stdin as out:
+        with contextlib.suppress(BrokenPipeError, ValueError), self.input as out:
             while not self.stopping.wait(PAUSE_S):
                 due = int((time.monotonic() - start) * self.rate)
                 while self.given < due and not self.stopping.is_set():
