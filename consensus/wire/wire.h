@@ -35,7 +35,7 @@ struct wire_header {
 	qr_node from;	      /* 0 for clients */
 	qr_node to;	      /* 0: any node (discovery) */
 	uint64_t cluster;     /* wire_cluster_id of the cluster's name */
-	uint32_t incarnation; /* drawn anew at each start of the sender */
+	uint32_t incarnation; /* of a node: grows with every start; of a client: drawn at random */
 	uint64_t counter; /* grows with every datagram of an incarnation; later the AEAD nonce */
 };
 

@@ -3,8 +3,10 @@
  * words, never shifts. So the word that holds `highest` is only partly used, and the window is
  * between DP_REPLAY_WINDOW and DP_REPLAY_BITS wide.
  *
- * Until datagrams are authenticated this keeps out the network's duplicates, not an attacker: an
- * incarnation older than the previous one looks new.
+ * Incarnations of a peer grow from start to start, so whatever is of an earlier one is old, however
+ * long the network kept it. A receiver that has just started itself may take an old one for the
+ * newest, until the first datagram of the newest comes. Until datagrams are authenticated this
+ * keeps out the network's duplicates, not an attacker.
  */
 #include "dataplane/transport/replay.h"
 
@@ -35,19 +37,15 @@ enum dp_replay_verdict dp_replay_check(struct dp_replay *replay, uint32_t incarn
 	uint64_t *word = &replay->seen[counter / WORD_BITS % WORDS];
 	uint64_t bit = (uint64_t)1 << counter % WORD_BITS;
 
-	if (incarnation != replay->incarnation) {
-		if (incarnation == 0 || incarnation == replay->previous_incarnation)
-			return DP_REPLAY_SEEN;
-		replay->previous_incarnation = replay->incarnation;
+	if (incarnation < replay->incarnation || incarnation == 0)
+		return DP_REPLAY_SEEN;
+	if (incarnation > replay->incarnation) {
 		replay->incarnation = incarnation;
 		replay->highest = counter;
 		memset(replay->seen, 0, sizeof(replay->seen));
 		*word = bit;
 		return DP_REPLAY_NEW_INCARNATION;
 	}
-	if (incarnation == 0)
-		return DP_REPLAY_SEEN;
-
 	if (counter > replay->highest) {
 		advance(replay, counter);
 	} else if (replay->highest - counter >= DP_REPLAY_WINDOW) {

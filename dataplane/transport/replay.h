@@ -1,9 +1,9 @@
 /*
  * Replay window over a peer's datagram counters (RFC 4303 §3.4.3): each counter of an incarnation
- * is taken once; reordering within the window is fine. A new incarnation starts a new window.
+ * is taken once; reordering within the window is fine. A higher incarnation starts a new window,
+ * and ends every lower one for good.
  *
- * Zeroed memory is a window that has heard nothing. Incarnation 0 stands for none: a sender draws
- * another one.
+ * Zeroed memory is a window that has heard nothing. Incarnation 0 stands for none.
  *
  * Pure.
  */
@@ -18,7 +18,6 @@
 
 struct dp_replay {
 	uint32_t incarnation;
-	uint32_t previous_incarnation; /* its late datagrams are stale, not a restart */
 	uint64_t highest;
 	uint64_t seen[DP_REPLAY_BITS / 64];
 };

@@ -75,6 +75,19 @@ static void a_restart_begins_anew_and_the_old_life_stays_dead(void **state)
 	assert_int_equal(dp_replay_check(&replay, 8, 1), DP_REPLAY_SEEN);
 }
 
+/* Found by quorate-sim: two old lives in turn made the living one look like the past. */
+static void no_datagram_of_any_earlier_life_mutes_the_living(void **state)
+{
+	struct dp_replay replay = {0};
+
+	(void)state;
+	(void)dp_replay_check(&replay, 6, 50);
+	assert_int_equal(dp_replay_check(&replay, 8, 1), DP_REPLAY_NEW_INCARNATION);
+	assert_int_equal(dp_replay_check(&replay, 5, 900), DP_REPLAY_SEEN);
+	assert_int_equal(dp_replay_check(&replay, 7, 900), DP_REPLAY_SEEN);
+	assert_int_equal(dp_replay_check(&replay, 8, 2), DP_REPLAY_FRESH);
+}
+
 static bool taken[200000];
 
 static void run_seed(uint64_t seed)
@@ -123,6 +136,7 @@ int main(void)
 		cmocka_unit_test(what_is_older_than_the_window_is_refused),
 		cmocka_unit_test(a_leap_forgets_the_whole_window),
 		cmocka_unit_test(a_restart_begins_anew_and_the_old_life_stays_dead),
+		cmocka_unit_test(no_datagram_of_any_earlier_life_mutes_the_living),
 		cmocka_unit_test(random_orders_against_a_plain_set),
 	};
 
