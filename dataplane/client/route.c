@@ -11,6 +11,7 @@
 #define TIMEOUTS_MAX 2	/* then another replica is asked */
 #define RTO_INITIAL 8	/* times the smallest timer, before a round trip was seen */
 #define LATER_MAX_US 1000000u
+#define LATERS_MAX 7 /* doublings of what a busy node asks for */
 
 void dp_route_init(const struct dp_client *client, struct dp_route *route, qr_group group,
 		   qr_nodes replicas, qr_node first)
@@ -58,6 +59,7 @@ void dp_route_progress(const struct dp_client *client, struct dp_route *route)
 	route->confirmed = true;
 	route->redirects = 0;
 	route->timeouts = 0;
+	route->laters = 0;
 	route->trouble = QR_OK;
 	route->backoff = client->config.backoff_min_ns;
 	route->rto = rto_of(client, route);
@@ -68,6 +70,7 @@ static void aim(const struct dp_client *client, struct dp_route *route, qr_node 
 	route->target = target;
 	route->confirmed = false;
 	route->timeouts = 0;
+	route->laters = 0;
 	route->timer_at = 0;
 	route->rto = rto_of(client, route);
 }
@@ -146,8 +149,13 @@ void dp_route_later(struct dp_client *client, struct dp_route *route, enum qr_er
 	if (retry_us == 0) {
 		back_off(client, route, now_ns);
 	} else {
+		/* A node that stays busy is asked less and less often. */
+		qr_ns hold_us = (qr_ns)retry_us << route->laters;
+
+		if (route->laters < LATERS_MAX)
+			route->laters++;
 		route->hold_until =
-			now_ns + (qr_ns)(retry_us < LATER_MAX_US ? retry_us : LATER_MAX_US) * 1000;
+			now_ns + (hold_us < LATER_MAX_US ? hold_us : LATER_MAX_US) * 1000;
 	}
 }
 

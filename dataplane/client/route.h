@@ -14,6 +14,7 @@ struct dp_route {
 	bool confirmed; /* the target answered as the one that serves: more than a probe may go */
 	uint8_t redirects;     /* followed since the last progress */
 	uint8_t timeouts;      /* of this target in a row */
+	uint8_t laters;	       /* told to come later, since the last progress */
 	enum qr_error trouble; /* what stood in the way last; OK since there was progress */
 
 	qr_ns hold_until; /* nothing is sent before */

@@ -13,8 +13,6 @@
 #include "dataplane/node/internal.h"
 #include "dataplane/node/probe.h"
 
-#define CHECKPOINTS_MAX (1u << 16)
-
 /* ---- create ---- */
 
 /** The parts of a group; `group` is NULL while the arena measures. */
@@ -26,18 +24,23 @@ static void group_create(struct dp_group *group, struct qr_arena *arena,
 		.node = own->node,
 		.group = config->group,
 		.geometry = own->geometry,
-		.configuration = {.voters = config->replicas},
+		.configuration = config->configuration,
 		.window_blocks = own->window_blocks,
 		.write_depth = own->write_depth,
 		.write_max_blocks = own->write_max_blocks,
 		.segments_ahead = own->segments_ahead,
-		.checkpoints_max = CHECKPOINTS_MAX,
+		.checkpoints_max = own->checkpoints_max,
 		.lazy = config->durability == WIRE_DURABLE_MEMORY,
 	};
-	struct store_log *log = store_log_create(arena, &parameters);
-	struct dp_sessions *sessions = dp_sessions_create(arena, own->sessions_max);
-	struct dp_assembly *assembly = dp_assembly_create(arena);
+	struct store_log *log;
+	struct dp_sessions *sessions;
+	struct dp_assembly *assembly;
 
+	if (config->configuration.voters == 0)
+		parameters.configuration.voters = config->replicas;
+	log = store_log_create(arena, &parameters);
+	sessions = dp_sessions_create(arena, own->sessions_max);
+	assembly = dp_assembly_create(arena);
 	if (group == NULL)
 		return;
 	group->config = config;

@@ -51,6 +51,8 @@ struct dp_group_config {
 	uint32_t partition;
 	char name[WIRE_NAME_MAX + 1];
 	qr_nodes replicas;
+	/* Who of them counts when the group is created; no voters: all of them do. */
+	struct raft_configuration configuration;
 	enum wire_durability durability;
 	uint8_t priority; /* of this node for leading it, 0..100 */
 };
@@ -61,6 +63,7 @@ struct dp_peer_config {
 	uint32_t datagram_max; /* bytes that a datagram to it can carry */
 };
 
+#define DP_CHECKPOINTS_MAX (1u << 16) /* a good value for checkpoints_max: 1.5 MiB */
 #define DP_PEERS_MAX RAFT_MEMBERS_MAX
 #define DP_STAGES WIRE_STAGES
 
@@ -81,6 +84,7 @@ struct dp_core_config {
 	uint32_t write_depth;
 	uint32_t write_max_blocks;
 	uint32_t segments_ahead;
+	uint32_t checkpoints_max; /* of a group's sparse index */
 	uint32_t entry_max_bytes; /* an entry closes at this; one record more may go in */
 	uint32_t record_max_bytes;
 	uint32_t sessions_max; /* per group */

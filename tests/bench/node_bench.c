@@ -196,6 +196,7 @@ static void create_node(struct bench *bench, uint32_t number)
 		.write_depth = 4,
 		.write_max_blocks = 256,
 		.segments_ahead = 4,
+		.checkpoints_max = 1024,
 		.entry_max_bytes = 1 << 20,
 		.record_max_bytes = 1 << 20,
 		.sessions_max = 16,

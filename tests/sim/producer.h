@@ -9,7 +9,7 @@
 #ifndef QR_TEST_SIM_PRODUCER_H
 #define QR_TEST_SIM_PRODUCER_H
 
-#include "tests/sim/world.h"
+#include "tests/sim/old_world.h"
 
 #define PRODUCER_WINDOW 8
 #define PRODUCER_RECORDS_MAX 65536

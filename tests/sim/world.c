@@ -1,436 +1,338 @@
 /*
- * The simulated edges. Packets and pending disk operations are unordered arrays that a step scans:
- * they are short, and the order of equal times is then decided by the seed alone.
+ * The clockwork: takes one event after the other, and tells the story from the first fault to the
+ * last audit. Owns the trace.
  */
 #include "tests/sim/world.h"
 
 #include "consensus/base/assert.h"
+#include "dataplane/node/state.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PACKETS_MAX 65536
-#define PENDING_MAX 1024
-#define TX_BURST 64
-#define OPS_BURST 32
-#define SECTOR_BYTES 512
-#define SEGMENT_BLOCKS 256
-#define STRIDE_BLOCKS 64
-#define WINDOW_BLOCKS 128
+#define SECOND ((qr_ns)1000000000)
+#define EVENTS_MAX 30000000 /* of one seed: beyond it nothing comes to an end */
+#define QUIET_SECONDS_MAX 120
 
-static void *must(void *memory)
+/* ---- failing ---- */
+
+static sim_observer observe;
+
+void sim_set_observer(sim_observer observer)
 {
-	if (memory == NULL)
-		abort();
-	return memory;
+	observe = observer;
 }
 
-static uint64_t between(struct world *world, uint64_t low, uint64_t high)
+void sim_fail(struct sim_world *world, unsigned property, const char *format, ...)
 {
-	return low + qr_prng_below(&world->prng, high - low + 1);
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (observe != NULL)
+		observe(world, property, text);
+	abort();
 }
 
-static bool percent(struct world *world, uint32_t chance)
+/* ---- the trace ---- */
+
+static uint64_t mix(uint64_t hash, uint64_t value)
 {
-	return qr_prng_below(&world->prng, 100) < chance;
+	hash ^= value;
+	hash *= 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 29;
+}
+
+void sim_trace_print(const struct sim_world *world, const struct sim_step *step)
+{
+	static const char *const words[] = {
+		[SIM_TRACE_TURN] = "turn",	 [SIM_TRACE_ARRIVE] = "arrive",
+		[SIM_TRACE_DISK] = "disk",	 [SIM_TRACE_FAULT] = "fault",
+		[SIM_TRACE_HEAL] = "heal",	 [SIM_TRACE_START] = "start",
+		[SIM_TRACE_END] = "end",	 [SIM_TRACE_ROLE] = "role",
+		[SIM_TRACE_COMMIT] = "commit",	 [SIM_TRACE_ANSWER] = "answer",
+		[SIM_TRACE_SESSION] = "session",
+	};
+	const char *word = words[step->kind];
+	double at_ms = (double)(step->at_ns - world->start_ns) / 1e6;
+
+	if (step->kind == SIM_TRACE_FAULT || step->kind == SIM_TRACE_HEAL) {
+		printf("%12.3f  %-7s #%" PRIu64 " %s node %u amount %" PRIu64 "\n", at_ms, word,
+		       step->a, sim_fault_name((enum sim_fault_kind)step->b), step->host, step->c);
+	} else if (step->kind == SIM_TRACE_ROLE) {
+		printf("%12.3f  %-7s node %u group %" PRIu64 " %s term %" PRIu64 "\n", at_ms, word,
+		       step->host, step->a, raft_role_name((enum raft_role)step->b), step->c);
+	} else {
+		printf("%12.3f  %-7s host %u  %#" PRIx64 " %" PRIu64 " %" PRIu64 "\n", at_ms, word,
+		       step->host, step->a, step->b, step->c);
+	}
+}
+
+void sim_trace(struct sim_world *world, enum sim_trace_kind kind, uint32_t host, uint64_t a,
+	       uint64_t b, uint64_t c)
+{
+	struct sim_step *step = &world->history[world->step_count++ % SIM_HISTORY];
+
+	*step = (struct sim_step){
+		.at_ns = world->now_ns, .kind = kind, .host = host, .a = a, .b = b, .c = c};
+	world->hash = mix(world->hash, world->now_ns ^ (uint64_t)kind << 56 ^ (uint64_t)host << 48);
+	world->hash = mix(world->hash, a);
+	world->hash = mix(world->hash, b ^ c << 32);
+	if (world->tracing)
+		sim_trace_print(world, step);
 }
 
 /* ---- building ---- */
 
-static struct dp_core_config config_of(struct world *world, qr_node node)
+static void plan_faults(struct sim_world *world)
 {
-	struct dp_core_config config = world->config;
+	for (uint32_t f = 0; f < world->plan->fault_count; f++) {
+		const struct sim_fault *fault = &world->plan->faults[f];
 
-	config.node = node;
-	config.incarnation = world->nodes[node].incarnation;
-	config.peer_count = 0;
-	for (qr_node peer = 1; peer <= world->node_count; peer++) {
-		if (peer != node) {
-			config.peers[config.peer_count++] = (struct dp_peer_config){
-				.node = peer, .cores = 1, .datagram_max = WORLD_CLIENT_DATAGRAM};
-		}
+		if (fault->left_out)
+			continue;
+		world->keeps_packets = world->keeps_packets || fault->kind == SIM_FAULT_REPLAY;
+		sim_queue_add(&world->queue,
+			      (struct sim_event){.at_ns = world->start_ns + fault->at_ns,
+						 .kind = SIM_EVENT_FAULT,
+						 .stamp = f});
+		sim_queue_add(&world->queue,
+			      (struct sim_event){.at_ns = world->start_ns + fault->until_ns,
+						 .kind = SIM_EVENT_HEAL,
+						 .stamp = f});
 	}
-	return config;
 }
 
-void world_init(struct world *world, uint64_t seed, qr_node node_count, uint32_t group_count)
+void sim_world_init(struct sim_world *world, const struct sim_plan *plan, bool tracing)
 {
 	memset(world, 0, sizeof(*world));
-	qr_prng_init(&world->prng, seed);
-	world->now_ns = 1000000000;
-	world->node_count = node_count;
-	world->faults = (struct world_faults){.delay_min_ns = 10000,
-					      .delay_max_ns = 60000,
-					      .disk_min_ns = 50000,
-					      .disk_max_ns = 200000};
-	world->packets = must(calloc(PACKETS_MAX, sizeof(*world->packets)));
-	for (uint32_t g = 0; g < group_count; g++) {
-		world->groups[g] = (struct dp_group_config){
-			.group = g + 1, .replicas = ((qr_nodes)1 << (node_count + 1)) - 2};
+	world->plan = plan;
+	world->tracing = tracing;
+	world->now_ns = world->start_ns = SECOND;
+	/* Not the plan's own sequence: a plan with faults left out draws the same here. */
+	qr_prng_init(&world->prng, plan->seed ^ 0x5eed5eed5eed5eedu);
+	sim_queue_init(&world->queue);
+	sim_net_init(&world->net);
+	sim_oracle_init(&world->oracle);
+	plan_faults(world);
+	for (qr_node node = 1; node <= plan->node_count; node++)
+		sim_node_init(world, node);
+	for (uint32_t client = 1; client <= plan->client_count; client++)
+		sim_client_init(world, client);
+}
+
+void sim_world_fini(struct sim_world *world)
+{
+	while (world->queue.count > 0) {
+		struct sim_event event = sim_queue_take(&world->queue);
+
+		if (event.kind == SIM_EVENT_PACKET)
+			free(event.data);
+		if (event.kind == SIM_EVENT_DISK)
+			sim_disk_op_free(event.data);
 	}
-	world->config = (struct dp_core_config){
-		.cluster = 0x51,
-		.cores = 1,
-		.direct_io = true,
-		.election_timeout_ns = 10000000,
-		.heartbeat_interval_ns = 2000000,
-		.retransmit_min_ns = 400000,
-		.geometry = {.segment_blocks = SEGMENT_BLOCKS, .stride_blocks = STRIDE_BLOCKS},
-		.window_blocks = WINDOW_BLOCKS,
-		.write_depth = 4,
-		.write_max_blocks = 32,
-		.segments_ahead = 2,
-		.entry_max_bytes = 65536,
-		.record_max_bytes = 65536,
-		.sessions_max = 8,
-		.inflight_entries = 64,
-		.inflight_bytes = 1 << 20,
-		.readers = node_count + 2,
-		.client_datagram_max = WORLD_CLIENT_DATAGRAM,
-		.group_count = group_count,
-		.groups = world->groups,
-	};
-	for (qr_node node = 1; node <= node_count; node++) {
-		world->nodes[node].disk.pending =
-			must(calloc(PENDING_MAX, sizeof(*world->nodes[node].disk.pending)));
-		world_start_node(world, node);
+	for (qr_node node = 1; node <= world->plan->node_count; node++)
+		sim_node_fini(world, node);
+	for (uint32_t client = 1; client <= world->plan->client_count; client++)
+		sim_client_fini(world, client);
+	sim_net_fini(&world->net);
+	sim_oracle_fini(&world->oracle);
+	sim_queue_fini(&world->queue);
+}
+
+bool sim_world_had_damage(const struct sim_world *world)
+{
+	if (world->mended_ns != 0 && world->now_ns - world->mended_ns < 60 * SECOND)
+		return true;
+	for (qr_node node = 1; node <= world->plan->node_count; node++) {
+		if (sim_media_damage_count(&world->nodes[node].disk.media) != 0 ||
+		    world->nodes[node].disk.lied)
+			return true;
 	}
+	return false;
 }
 
-static uint64_t count_segments(const struct world_disk *disk, qr_group group)
+/* ---- events ---- */
+
+static void arrive(struct sim_world *world, struct sim_packet *packet)
 {
-	uint64_t count = 0;
+	uint32_t checksum = 0;
 
-	for (uint32_t s = 0; s < disk->segment_count; s++)
-		count += disk->segments[s].group == group;
-	return count;
-}
-
-void world_start_node(struct world *world, qr_node node)
-{
-	struct world_node *self = &world->nodes[node];
-	struct qr_arena arena;
-	struct dp_core_config config;
-
-	self->incarnation = (uint32_t)qr_prng_next(&world->prng) | 1;
-	config = config_of(world, node);
-	qr_arena_init(&arena, NULL, 0);
-	(void)dp_core_create(&arena, &config, world->now_ns);
-	world->memory_bytes = arena.used_bytes;
-	self->memory =
-		must(aligned_alloc(1 << 21, (arena.used_bytes + (1 << 22)) & ~(size_t)0x1fffff));
-	memset(self->memory, 0, arena.used_bytes);
-	qr_arena_init(&arena, self->memory, arena.used_bytes);
-	self->core = dp_core_create(&arena, &config, world->now_ns);
-	qr_arena_seal(&arena);
-	for (uint32_t g = 0; g < dp_core_group_count(self->core); g++) {
-		qr_group group = dp_core_group(self->core, g);
-
-		dp_core_set_segments(self->core, group, count_segments(&self->disk, group));
-	}
-	self->up = true;
-}
-
-void world_fini(struct world *world)
-{
-	for (qr_node node = 1; node <= world->node_count; node++) {
-		struct world_node *self = &world->nodes[node];
-
-		if (self->up)
-			world_crash_node(world, node);
-		for (uint32_t s = 0; s < self->disk.segment_count; s++)
-			free(self->disk.segments[s].data);
-		free(self->disk.segments);
-		free(self->disk.pending);
-	}
-	for (uint32_t p = 0; p < world->packet_count; p++)
-		free(world->packets[p].data);
-	free(world->packets);
-}
-
-/* ---- the disk ---- */
-
-static struct world_segment *find_segment(const struct world_disk *disk, qr_group group,
-					  uint64_t number)
-{
-	for (uint32_t s = 0; s < disk->segment_count; s++) {
-		if (disk->segments[s].group == group && disk->segments[s].number == number)
-			return &disk->segments[s];
-	}
-	return NULL;
-}
-
-static uint8_t *slots_of(struct world_disk *disk, qr_group group)
-{
-	for (uint32_t s = 0; s < disk->slots_count; s++) {
-		if (disk->slots[s].group == group)
-			return disk->slots[s].data;
-	}
-	QR_ASSERT(disk->slots_count < sizeof(disk->slots) / sizeof(disk->slots[0]));
-	disk->slots[disk->slots_count].group = group;
-	return disk->slots[disk->slots_count++].data;
-}
-
-static enum qr_error prepare(struct world_disk *disk, const struct store_op *op)
-{
-	if (find_segment(disk, op->group, op->segment) != NULL)
-		return QR_OK;
-	if (disk->segment_limit != 0 && disk->segment_count >= disk->segment_limit)
-		return QR_NO_SPACE;
-	disk->segments =
-		must(realloc(disk->segments, (disk->segment_count + 1) * sizeof(*disk->segments)));
-	disk->segments[disk->segment_count++] = (struct world_segment){
-		.group = op->group,
-		.number = op->segment,
-		.size_bytes = op->blocks * QR_BLOCK_BYTES,
-		.data = must(calloc(op->blocks, QR_BLOCK_BYTES)),
-	};
-	return QR_OK;
-}
-
-static uint8_t *place_of(struct world_disk *disk, const struct store_op *op)
-{
-	struct world_segment *segment;
-
-	if (op->kind == STORE_OP_READ_SLOTS || op->kind == STORE_OP_WRITE_SLOT)
-		return slots_of(disk, op->group) + op->offset_bytes;
-	segment = find_segment(disk, op->group, op->segment);
-	if (segment == NULL)
-		return NULL;
-	QR_ASSERT(op->offset_bytes + op->size_bytes <= segment->size_bytes);
-	return segment->data + op->offset_bytes;
-}
-
-static bool is_write(const struct store_op *op)
-{
-	return op->kind == STORE_OP_WRITE || op->kind == STORE_OP_WRITE_LAZY ||
-	       op->kind == STORE_OP_WRITE_SLOT;
-}
-
-static enum qr_error carry_out(struct world_disk *disk, const struct world_pending *pending)
-{
-	const struct store_op *op = &pending->op;
-	uint8_t *place;
-
-	if (op->kind == STORE_OP_PREPARE)
-		return prepare(disk, op);
-	if (op->kind == STORE_OP_SYNC)
-		return QR_OK; /* what was completed is on the media: there is no cache */
-	place = place_of(disk, op);
-	if (place == NULL)
-		return QR_NOT_FOUND;
-	if (is_write(op) && disk->fail_writes)
-		return QR_IO;
-	if (is_write(op)) {
-		memcpy(place, pending->data, op->size_bytes);
+	if (packet->size_bytes >= WIRE_HEADER_BYTES)
+		memcpy(&checksum, packet->data + SIM_HEADER_CHECKSUM, sizeof(checksum));
+	sim_trace(world, SIM_TRACE_ARRIVE, packet->to, packet->from, packet->size_bytes, checksum);
+	if (packet->to <= world->plan->node_count) {
+		sim_node_arrive(world, packet);
 	} else {
-		memcpy(op->data, place, op->size_bytes);
-	}
-	return QR_OK;
-}
-
-static void start_op(struct world *world, struct world_disk *disk, const struct store_op *op)
-{
-	struct world_pending *pending = &disk->pending[disk->pending_count++];
-
-	QR_ASSERT(disk->pending_count < PENDING_MAX);
-	pending->op = *op;
-	pending->due_ns = world->now_ns +
-			  between(world, world->faults.disk_min_ns, world->faults.disk_max_ns);
-	pending->data = NULL;
-	if (is_write(op)) {
-		pending->data = must(malloc(op->size_bytes));
-		memcpy(pending->data, op->data, op->size_bytes);
+		sim_client_arrive(world, packet);
 	}
 }
 
-static void complete_ops(struct world *world, struct world_node *self)
+static void turn(struct sim_world *world, const struct sim_event *event)
 {
-	struct world_disk *disk = &self->disk;
+	struct sim_node *node = &world->nodes[event->host];
 
-	for (uint32_t p = 0; p < disk->pending_count;) {
-		struct world_pending pending = disk->pending[p];
-		struct store_completion completion = {
-			.kind = pending.op.kind, .group = pending.op.group, .tag = pending.op.tag};
-
-		if (pending.due_ns > world->now_ns) {
-			p++;
-			continue;
-		}
-		disk->pending[p] = disk->pending[--disk->pending_count];
-		disk->pending[disk->pending_count].data = NULL;
-		completion.result = carry_out(disk, &pending);
-		free(pending.data);
-		dp_core_complete(self->core, &completion, world->now_ns);
-	}
-}
-
-/** What a power cut leaves of a write in flight: each sector old or new. */
-static void tear(struct world *world, struct world_disk *disk, const struct world_pending *pending)
-{
-	uint8_t *place = place_of(disk, &pending->op);
-
-	if (place == NULL || percent(world, 30))
+	if (!node->up || event->stamp != node->incarnation || event->at_ns != node->turn_at_ns)
 		return;
-	for (uint32_t at = 0; at < pending->op.size_bytes; at += SECTOR_BYTES) {
-		if (!percent(world, 20))
-			memcpy(place + at, pending->data + at, SECTOR_BYTES);
+	sim_node_turn(world, node->id);
+}
+
+static void happen(struct sim_world *world, const struct sim_event *event)
+{
+	struct sim_node *node = &world->nodes[event->host < SIM_NODES_MAX + 1 ? event->host : 0];
+
+	switch (event->kind) {
+	case SIM_EVENT_PACKET:
+		arrive(world, event->data);
+		break;
+	case SIM_EVENT_DISK:
+		if (sim_disk_finish(world, (qr_node)event->host, event->data))
+			sim_node_wake(world, (qr_node)event->host);
+		break;
+	case SIM_EVENT_TURN:
+		turn(world, event);
+		break;
+	case SIM_EVENT_CLIENT:
+		if (event->at_ns == world->clients[event->host].turn_at_ns)
+			sim_client_turn(world, event->host);
+		break;
+	case SIM_EVENT_FAULT:
+		if (!world->calm)
+			sim_fault_begin(world, (uint32_t)event->stamp);
+		break;
+	case SIM_EVENT_HEAL:
+		sim_fault_end(world, (uint32_t)event->stamp);
+		break;
+	case SIM_EVENT_START:
+		if (!node->up && event->stamp == node->incarnation)
+			sim_node_start(world, node->id);
+		break;
+	case SIM_EVENT_MEND:
+		if (node->up && event->stamp == node->incarnation)
+			sim_fault_mend(world, node->id);
+		break;
 	}
 }
 
-void world_crash_node(struct world *world, qr_node node)
+void sim_world_run_until(struct sim_world *world, qr_ns until_ns)
 {
-	struct world_node *self = &world->nodes[node];
+	while (sim_queue_next_ns(&world->queue) <= until_ns) {
+		struct sim_event event = sim_queue_take(&world->queue);
 
-	QR_ASSERT(self->up);
-	for (uint32_t p = 0; p < self->disk.pending_count; p++) {
-		if (is_write(&self->disk.pending[p].op))
-			tear(world, &self->disk, &self->disk.pending[p]);
-		free(self->disk.pending[p].data);
+		QR_ASSERT(event.at_ns >= world->now_ns);
+		world->now_ns = event.at_ns;
+		if (++world->count.events > EVENTS_MAX)
+			sim_fail(world, 19, "%u events and no end", EVENTS_MAX);
+		happen(world, &event);
 	}
-	self->disk.pending_count = 0;
-	free(self->memory);
-	self->memory = NULL;
-	self->core = NULL;
-	self->up = false;
+	world->now_ns = until_ns;
 }
 
-/* ---- the network ---- */
+/* ---- the story ---- */
 
-static void post(struct world *world, const struct world_packet *packet, const uint8_t *data)
+static bool all_lead(const struct sim_world *world)
 {
-	struct world_packet *slot;
+	for (qr_group group = 1; group <= world->plan->group_count; group++) {
+		qr_node leader = sim_oracle_leader(world, group);
+		const struct dp_group *leading;
 
-	if (world->packet_count == PACKETS_MAX || percent(world, world->faults.loss_percent))
-		return;
-	slot = &world->packets[world->packet_count++];
-	*slot = *packet;
-	slot->due_ns = world->now_ns +
-		       between(world, world->faults.delay_min_ns, world->faults.delay_max_ns);
-	slot->data = must(malloc(packet->size_bytes));
-	memcpy(slot->data, data, packet->size_bytes);
-}
-
-static void send(struct world *world, const struct world_packet *packet, const uint8_t *data)
-{
-	post(world, packet, data);
-	if (percent(world, world->faults.duplicate_percent))
-		post(world, packet, data);
-}
-
-void world_client_send(struct world *world, uint32_t client, qr_node node, const uint8_t *data,
-		       uint32_t size_bytes)
-{
-	struct world_packet packet = {
-		.to = node, .from = {.ipv4 = 0, .udp = (uint16_t)client}, .size_bytes = size_bytes};
-
-	send(world, &packet, data);
-}
-
-static bool is_cut(const struct world *world, const struct world_packet *packet)
-{
-	return (packet->to != 0 && qr_nodes_has(world->cut, packet->to)) ||
-	       (packet->from.ipv4 != 0 && qr_nodes_has(world->cut, (qr_node)packet->from.ipv4));
-}
-
-static void deliver(struct world *world)
-{
-	for (uint32_t p = 0; p < world->packet_count;) {
-		struct world_packet packet = world->packets[p];
-		struct qr_span datagram = {packet.data, packet.size_bytes};
-
-		if (packet.due_ns > world->now_ns) {
-			p++;
-			continue;
-		}
-		world->packets[p] = world->packets[--world->packet_count];
-		world->packets[world->packet_count].data = NULL;
-		if (is_cut(world, &packet)) {
-			datagram.size_bytes = 0;
-		} else if (packet.to == 0 && world->client_receive != NULL) {
-			world->client_receive(world->client_context, datagram, packet.from);
-		} else if (packet.to != 0 && world->nodes[packet.to].up) {
-			dp_core_receive(world->nodes[packet.to].core, datagram, packet.from,
-					world->now_ns);
-		}
-		free(packet.data);
+		if (leader == 0)
+			return false;
+		leading = sim_node_group(&world->nodes[leader], group);
+		if (leading->raft.state.term != world->oracle.logs[group].term_max ||
+		    raft_term_at(&leading->raft, leading->raft.commit) != leading->raft.state.term)
+			return false;
 	}
+	return true;
 }
 
-static void poll_node(struct world *world, qr_node node)
+static bool all_run(const struct sim_world *world)
 {
-	static uint8_t buffers[TX_BURST][WORLD_CLIENT_DATAGRAM];
-	struct world_node *self = &world->nodes[node];
-	struct dp_tx tx[TX_BURST];
-	struct store_op ops[OPS_BURST];
-	struct dp_turn turn = {.now_ns = world->now_ns,
-			       .random = (uint32_t)qr_prng_next(&world->prng)};
-	unsigned count;
-
-	for (unsigned t = 0; t < TX_BURST; t++) {
-		tx[t].data = buffers[t];
-		tx[t].capacity_bytes = WORLD_CLIENT_DATAGRAM;
-	}
-	count = dp_core_poll(self->core, &turn, tx, TX_BURST);
-	for (unsigned t = 0; t < count; t++) {
-		struct world_packet packet = {.to = tx[t].peer,
-					      .client = tx[t].to.udp,
-					      .from = {.ipv4 = node},
-					      .size_bytes = tx[t].size_bytes};
-
-		send(world, &packet, tx[t].data);
-	}
-	count = dp_core_poll_disk(self->core, ops, OPS_BURST);
-	for (unsigned o = 0; o < count; o++)
-		start_op(world, &self->disk, &ops[o]);
-}
-
-void world_step(struct world *world, qr_ns step_ns)
-{
-	world->now_ns += step_ns;
-	deliver(world);
-	for (qr_node node = 1; node <= world->node_count; node++) {
-		if (!world->nodes[node].up)
-			continue;
-		complete_ops(world, &world->nodes[node]);
-		poll_node(world, node);
-	}
-}
-
-/* ---- looking at it ---- */
-
-struct wire_status_group world_status(const struct world *world, qr_node node, qr_group group)
-{
-	const struct dp_core *core = world->nodes[node].core;
-	struct wire_status_group status = {0};
-
-	for (uint32_t g = 0; core != NULL && g < dp_core_group_count(core); g++) {
-		if (dp_core_describe_group(core, g, &status) == QR_OK && status.group == group)
-			return status;
-	}
-	return (struct wire_status_group){0};
-}
-
-qr_node world_leader(const struct world *world, qr_group group)
-{
-	qr_node leader = 0;
-	qr_term term = 0;
-
-	for (qr_node node = 1; node <= world->node_count; node++) {
-		struct wire_status_group status = world_status(world, node, group);
-
-		if (world->nodes[node].up && status.role == RAFT_LEADER && status.term > term) {
-			leader = node;
-			term = status.term;
+	for (qr_node node = 1; node <= world->plan->node_count; node++) {
+		for (qr_group group = 1; group <= world->plan->group_count; group++) {
+			if (sim_node_group(&world->nodes[node], group) == NULL)
+				return false;
 		}
 	}
-	return leader;
+	return true;
 }
 
-const uint8_t *world_block(const struct world *world, qr_node node, qr_group group, qr_block block)
+static bool all_idle(const struct sim_world *world)
 {
-	const struct world_segment *segment =
-		find_segment(&world->nodes[node].disk, group, block / SEGMENT_BLOCKS);
+	for (uint32_t client = 1; client <= world->plan->client_count; client++) {
+		if (!sim_client_is_idle(world, client))
+			return false;
+	}
+	return true;
+}
 
-	return segment == NULL ? NULL : segment->data + block % SEGMENT_BLOCKS * QR_BLOCK_BYTES;
+static void wait_for(struct sim_world *world, bool (*holds)(const struct sim_world *),
+		     qr_ns within_ns, const char *what)
+{
+	qr_ns end_ns = world->now_ns + within_ns;
+	qr_ns step_ns = world->plan->election_timeout_ns / 4;
+
+	while (!holds(world)) {
+		if (world->now_ns >= end_ns)
+			sim_fail(world, 19, "no faults, and after %" PRIu64 " ms still not: %s",
+				 within_ns / 1000000, what);
+		sim_world_run_until(world, world->now_ns + step_ns);
+	}
+}
+
+static bool all_settled(const struct sim_world *world)
+{
+	return all_idle(world) && sim_oracle_is_converged(world);
+}
+
+static void live(struct sim_world *world)
+{
+	wait_for(world, all_run, QUIET_SECONDS_MAX * SECOND, "every node has recovered");
+	wait_for(world, all_lead, 10 * world->plan->election_timeout_ns,
+		 "every group has a leader that commits");
+}
+
+static void settle(struct sim_world *world)
+{
+	qr_term terms[SIM_GROUPS_MAX + 1];
+
+	for (qr_group group = 1; group <= world->plan->group_count; group++)
+		terms[group] = world->oracle.logs[group].term_max;
+	world->quiet = true;
+	wait_for(world, all_settled, QUIET_SECONDS_MAX * SECOND,
+		 "every append is answered and every replica has everything");
+	for (qr_group group = 1; group <= world->plan->group_count; group++) {
+		if (world->oracle.logs[group].term_max != terms[group])
+			sim_fail(world, 19, "no faults, and the term of group %u grows to %" PRIu64,
+				 group, world->oracle.logs[group].term_max);
+	}
+	sim_oracle_audit(world);
+}
+
+static void cut_power_of_all(struct sim_world *world)
+{
+	for (qr_node node = 1; node <= world->plan->node_count; node++) {
+		if (!sim_node_crash(world, node, true, world->now_ns + SECOND / 10))
+			sim_fail(world, 19, "node %u is not whole after the calm", node);
+	}
+	sim_world_run_until(world, world->now_ns + SECOND / 2);
+}
+
+void sim_world_run(struct sim_world *world)
+{
+	sim_world_run_until(world, world->start_ns + world->plan->calm_at_ns);
+	sim_faults_end_all(world);
+	live(world);
+	sim_world_run_until(world, world->now_ns + 2 * SECOND);
+	settle(world);
+	cut_power_of_all(world);
+	live(world);
+	settle(world);
+	world->count.seeds++;
+	world->count.simulated_ns += world->now_ns - world->start_ns;
 }

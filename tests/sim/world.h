@@ -1,112 +1,134 @@
 /*
- * A small world for real nodes: replication cores (dataplane/node, the very objects that the lcores
- * poll) over a simulated network, disk and clock. One seed decides everything.
+ * A world for real nodes and real clients: replication cores (dataplane/node, the very objects that
+ * the lcores poll) and client machines (dataplane/client) over a simulated network, disk and clock.
+ * One seed decides everything that happens in it.
  *
- * Only the three edges are simulated:
- *   network  loss, duplication, delay and so reordering, cut links
- *   disk     an image of durable blocks per node, and the writes in flight: a crash keeps any
- * subset of them, torn at any 512 bytes clock    steps of a few microseconds
+ * Time jumps from event to event. A host takes a turn when something arrived or when it asked for
+ * one, but not more often than its loop would.
  */
 #ifndef QR_TEST_SIM_WORLD_H
 #define QR_TEST_SIM_WORLD_H
 
-#include "consensus/base/prng.h"
-#include "dataplane/node/core.h"
+#include "tests/sim/client.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/net.h"
+#include "tests/sim/node.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/plan.h"
+#include "tests/sim/queue.h"
 
-#define WORLD_NODES_MAX 7
-#define WORLD_CLIENT_DATAGRAM 4096
+#define SIM_CLUSTER 0x51
+#define SIM_HISTORY 256 /* steps of the trace that are kept for a report */
 
-struct world_faults {
-	uint32_t loss_percent;
-	uint32_t duplicate_percent;
-	qr_ns delay_min_ns;
-	qr_ns delay_max_ns;
-	qr_ns disk_min_ns;
-	qr_ns disk_max_ns;
+enum sim_trace_kind {
+	SIM_TRACE_TURN,	   /* datagrams sent, disk operations started */
+	SIM_TRACE_ARRIVE,  /* from, size, checksum */
+	SIM_TRACE_DISK,	   /* kind and segment, offset, result */
+	SIM_TRACE_FAULT,   /* place in the plan, kind */
+	SIM_TRACE_HEAL,	   /* the same */
+	SIM_TRACE_START,   /* incarnation */
+	SIM_TRACE_END,	   /* crashed or stopped */
+	SIM_TRACE_ROLE,	   /* group, role, term */
+	SIM_TRACE_COMMIT,  /* group, index */
+	SIM_TRACE_ANSWER,  /* group, first offset, count */
+	SIM_TRACE_SESSION, /* client: group, error */
 };
 
-struct world_packet {
-	qr_ns due_ns;
-	qr_node to;	 /* 0: a client */
-	uint32_t client; /* its number, when to == 0 */
-	struct dp_address from;
-	uint32_t size_bytes;
-	uint8_t *data;
+struct sim_step {
+	qr_ns at_ns;
+	enum sim_trace_kind kind;
+	uint32_t host;
+	uint64_t a;
+	uint64_t b;
+	uint64_t c;
 };
 
-struct world_pending {
-	qr_ns due_ns;
-	struct store_op op;
-	uint8_t *data; /* writes: the bytes as they were when the write started */
+/** What a run has done: added up over seeds in reports. Only counts; summed as an array. */
+struct sim_count {
+	uint64_t seeds;
+	uint64_t simulated_ns;
+	uint64_t events;
+	uint64_t turns;
+	uint64_t datagrams;
+	uint64_t flipped;
+	uint64_t appended; /* records that clients appended */
+	uint64_t acked;	   /* records whose answer a client got */
+	uint64_t chunks;   /* committed */
+	uint64_t entries;  /* committed */
+	uint64_t read;	   /* records that consumers got */
+	uint64_t tails;	   /* linearizable reads answered */
+	uint64_t elections;
+	uint64_t crashes;
+	uint64_t starts;
+	uint64_t damage_found; /* recoveries that refused planted damage */
+	uint64_t no_space;
+	uint64_t faults[SIM_FAULT_KINDS];
 };
 
-struct world_segment {
-	qr_group group;
-	uint64_t number;
-	uint32_t size_bytes;
-	uint8_t *data;
-};
-
-struct world_slots {
-	qr_group group;
-	uint8_t data[STORE_SLOTS * STORE_SLOT_BYTES];
-};
-
-struct world_disk {
-	uint32_t segment_count;
-	struct world_segment *segments;
-	uint32_t slots_count;
-	struct world_slots slots[16];
-	uint32_t pending_count;
-	struct world_pending *pending;
-	uint32_t segment_limit; /* PREPARE beyond it is QR_NO_SPACE; 0: none */
-	bool fail_writes;
-};
-
-struct world_node {
-	bool up;
-	uint32_t incarnation;
-	struct dp_core *core;
-	uint8_t *memory;
-	struct world_disk disk;
-};
-
-struct world;
-
-/** Takes what nodes send to clients. */
-typedef void (*world_client_receive)(void *context, struct qr_span datagram,
-				     struct dp_address from);
-
-struct world {
+struct sim_world {
+	const struct sim_plan *plan;
 	struct qr_prng prng;
 	qr_ns now_ns;
-	struct world_faults faults;
-	qr_node node_count;
-	struct dp_core_config config; /* common to all nodes */
-	struct dp_group_config groups[8];
-	size_t memory_bytes;
-	qr_nodes cut; /* nodes without any link */
-	struct world_node nodes[WORLD_NODES_MAX + 1];
-	uint32_t packet_count;
-	struct world_packet *packets;
-	world_client_receive client_receive;
-	void *client_context;
+	qr_ns start_ns;
+	bool calm;	 /* faults have ended */
+	bool quiet;	 /* clients begin nothing new */
+	qr_ns mended_ns; /* when damage was last there and went */
+	bool in_force[SIM_FAULTS_MAX];
+	bool keeps_packets; /* the plan has replays */
+	struct sim_queue queue;
+	struct sim_net net;
+	struct sim_node nodes[SIM_NODES_MAX + 1];
+	struct sim_client clients[SIM_CLIENTS_MAX + 1];
+	struct sim_oracle oracle;
+	struct sim_count count;
+
+	uint64_t hash;
+	bool tracing; /* print every step */
+	uint64_t step_count;
+	struct sim_step history[SIM_HISTORY];
 };
 
-void world_init(struct world *world, uint64_t seed, qr_node node_count, uint32_t group_count);
-void world_fini(struct world *world);
-void world_start_node(struct world *world, qr_node node);
-/** Stop at once: memory is gone, writes in flight are partly done. */
-void world_crash_node(struct world *world, qr_node node);
-/** One turn of every node that is up, `step_ns` later. */
-void world_step(struct world *world, qr_ns step_ns);
-/** A datagram of a client to a node. */
-void world_client_send(struct world *world, uint32_t client, qr_node node, const uint8_t *data,
-		       uint32_t size_bytes);
-/** The node that leads the group in the highest term; 0: none. */
-qr_node world_leader(const struct world *world, qr_group group);
-/** The durable bytes of a block of a group, or NULL. */
-const uint8_t *world_block(const struct world *world, qr_node node, qr_group group, qr_block block);
-struct wire_status_group world_status(const struct world *world, qr_node node, qr_group group);
+/** Build it and start all hosts. @param plan  outlives the world. */
+void sim_world_init(struct sim_world *world, const struct sim_plan *plan, bool tracing);
+void sim_world_fini(struct sim_world *world);
+/** The whole story: faults, then calm, then a power cut of all, and the audit. */
+void sim_world_run(struct sim_world *world);
+void sim_world_run_until(struct sim_world *world, qr_ns until_ns);
+
+/** A disk holds planted damage or has lied, or did so not long ago: readers may have met it. */
+bool sim_world_had_damage(const struct sim_world *world);
+
+/* ---- faults.c ---- */
+
+void sim_fault_begin(struct sim_world *world, uint32_t number);
+void sim_fault_end(struct sim_world *world, uint32_t number);
+/** Nothing is wrong from here on. */
+void sim_faults_end_all(struct sim_world *world);
+/** A node that refuses its disk, or whose store is poisoned, is seen to by its operator. */
+void sim_fault_operator(struct sim_world *world, qr_node node);
+void sim_fault_mend(struct sim_world *world, qr_node node);
+
+static inline uint64_t sim_between(struct sim_world *world, uint64_t low, uint64_t high)
+{
+	return low == high ? low : low + qr_prng_below(&world->prng, high - low + 1);
+}
+
+static inline bool sim_percent(struct sim_world *world, uint32_t chance)
+{
+	return qr_prng_below(&world->prng, 100) < chance;
+}
+
+/** A step of the trace: part of the hash, and kept for reports. */
+void sim_trace(struct sim_world *world, enum sim_trace_kind kind, uint32_t host, uint64_t a,
+	       uint64_t b, uint64_t c);
+void sim_trace_print(const struct sim_world *world, const struct sim_step *step);
+
+/** A property does not hold: tell the observer, who does not return. Properties: docs. */
+_Noreturn void sim_fail(struct sim_world *world, unsigned property, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/** Who is told of a failure; ends the process. */
+typedef void (*sim_observer)(const struct sim_world *world, unsigned property, const char *text);
+void sim_set_observer(sim_observer observer);
 
 #endif

@@ -1,0 +1,439 @@
+/*
+ * Owns the operations under way. A write reaches the media when its time has come; a crash finds it
+ * on its way and leaves any part of it. An operation whose node is gone stays allocated until its
+ * event has come.
+ */
+#include "tests/sim/disk.h"
+
+#include "consensus/base/assert.h"
+#include "tests/sim/memory.h"
+#include "tests/sim/world.h"
+
+#include <string.h>
+
+#define ALL_SECTORS 0xffu
+
+void sim_disk_init(struct sim_disk *disk, uint32_t group_count, uint32_t segment_blocks)
+{
+	memset(disk, 0, sizeof(*disk));
+	sim_media_init(&disk->media, group_count, segment_blocks);
+}
+
+void sim_disk_op_free(struct sim_disk_op *op)
+{
+	sim_free(op->bytes);
+	sim_free(op);
+}
+
+void sim_disk_fini(struct sim_disk *disk)
+{
+	/* What is in flight belongs to the queue's events. */
+	for (uint32_t d = 0; d < disk->done_count; d++)
+		sim_disk_op_free(disk->done[d]);
+	sim_media_fini(&disk->media);
+}
+
+static bool is_write(const struct store_op *op)
+{
+	return op->kind == STORE_OP_WRITE || op->kind == STORE_OP_WRITE_LAZY ||
+	       op->kind == STORE_OP_WRITE_SLOT;
+}
+
+static struct sim_place place_of(const struct store_op *op, uint32_t block)
+{
+	bool slots = op->kind == STORE_OP_READ_SLOTS || op->kind == STORE_OP_WRITE_SLOT;
+
+	return (struct sim_place){
+		.group = op->group,
+		.segment = slots ? SIM_SLOTS_SEGMENT : (uint32_t)op->segment,
+		.block = (uint32_t)(op->offset_bytes / QR_BLOCK_BYTES) + block,
+	};
+}
+
+static qr_block log_block(const struct sim_disk *disk, const struct sim_place *place)
+{
+	return (qr_block)place->segment * disk->media.segment_blocks + place->block;
+}
+
+enum qr_error sim_disk_slot(const struct sim_disk *disk, qr_group group,
+			    struct store_slot *ret_slot)
+{
+	uint8_t both[STORE_SLOTS * STORE_SLOT_BYTES];
+
+	for (uint32_t s = 0; s < STORE_SLOTS; s++) {
+		memcpy(both + (size_t)s * STORE_SLOT_BYTES,
+		       sim_media_at(&disk->media, (struct sim_place){group, SIM_SLOTS_SEGMENT, s}),
+		       STORE_SLOT_BYTES);
+	}
+	return store_slot_choose(both, ret_slot);
+}
+
+/** One past the last block of the group that is settled by what the media say. */
+static qr_block settled_block(const struct sim_disk *disk, qr_group group)
+{
+	struct store_slot slot;
+
+	return sim_disk_slot(disk, group, &slot) == QR_OK ? slot.settled.block : 0;
+}
+
+/* ---- starting ---- */
+
+static qr_ns latency(struct sim_world *world, struct sim_disk *disk, const struct store_op *op)
+{
+	const struct sim_plan *plan = world->plan;
+	qr_ns calm_ns = world->start_ns + plan->calm_at_ns;
+	qr_ns took_ns = sim_between(world, plan->disk_min_ns, plan->disk_max_ns);
+
+	if (op->kind == STORE_OP_PREPARE)
+		took_ns *= 8;
+	/* A slow disk is quick again when the calm begins, also with what it has. */
+	if (disk->slow_until_ns > world->now_ns && took_ns < calm_ns - world->now_ns) {
+		took_ns *= disk->slow_times;
+		if (took_ns > calm_ns - world->now_ns)
+			took_ns = calm_ns - world->now_ns;
+	}
+	return took_ns;
+}
+
+void sim_disk_start(struct sim_world *world, qr_node node, const struct store_op *op)
+{
+	struct sim_disk *disk = &world->nodes[node].disk;
+	struct sim_disk_op *flying = sim_take(sizeof(*flying));
+
+	QR_ASSERT(disk->flying_count < SIM_DISK_OPS_MAX);
+	QR_ASSERT(op->offset_bytes % QR_BLOCK_BYTES == 0 && op->size_bytes % QR_BLOCK_BYTES == 0);
+	flying->op = *op;
+	if (is_write(op)) {
+		flying->bytes = sim_must(malloc(op->size_bytes));
+		memcpy(flying->bytes, op->data, op->size_bytes);
+	}
+	disk->flying[disk->flying_count++] = flying;
+	sim_queue_add(&world->queue,
+		      (struct sim_event){.at_ns = world->now_ns + latency(world, disk, op),
+					 .kind = SIM_EVENT_DISK,
+					 .host = node,
+					 .data = flying});
+}
+
+/* ---- carrying out ---- */
+
+static enum qr_error prepare(struct sim_world *world, struct sim_disk *disk,
+			     const struct store_op *op)
+{
+	if (sim_media_has_segment(&disk->media, op->group, op->segment))
+		return QR_OK;
+	if (disk->full_until_ns > world->now_ns) {
+		world->count.no_space++;
+		return QR_NO_SPACE;
+	}
+	sim_media_add_segment(&disk->media, op->group, op->segment);
+	return QR_OK;
+}
+
+static enum qr_error sync(struct sim_world *world, struct sim_disk *disk, const struct store_op *op)
+{
+	if (disk->sync_error_until_ns > world->now_ns) {
+		disk->sync_error_until_ns = 0;
+		world->count.faults[SIM_FAULT_SYNC_ERROR]++;
+		return QR_IO;
+	}
+	sim_media_sync(&disk->media, op->group, op->segment);
+	return QR_OK;
+}
+
+/** A wrong bit in what is returned, where it can be told from a torn tail. */
+static void flip_returned(struct sim_world *world, struct sim_disk *disk, const struct store_op *op)
+{
+	struct sim_place place = place_of(op, 0);
+	qr_block first = log_block(disk, &place);
+	qr_block settled = settled_block(disk, op->group);
+	uint64_t bits;
+	uint64_t bit;
+
+	if (op->kind != STORE_OP_READ || settled <= first)
+		return;
+	bits = settled - first < op->blocks ? settled - first : op->blocks;
+	bit = qr_prng_below(&world->prng, bits * QR_BLOCK_BYTES * 8);
+	op->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	disk->read_flip_until_ns = 0;
+	disk->lied = true;
+	world->count.faults[SIM_FAULT_READ_FLIP]++;
+}
+
+static enum qr_error read_blocks(struct sim_world *world, struct sim_disk *disk,
+				 const struct store_op *op)
+{
+	if (disk->read_error_until_ns > world->now_ns) {
+		disk->read_error_until_ns = 0;
+		world->count.faults[SIM_FAULT_READ_ERROR]++;
+		return QR_IO;
+	}
+	if (op->kind == STORE_OP_READ &&
+	    !sim_media_has_segment(&disk->media, op->group, op->segment))
+		return QR_NOT_FOUND;
+	for (uint32_t b = 0; b < op->blocks; b++) {
+		memcpy(op->data + (size_t)b * QR_BLOCK_BYTES,
+		       sim_media_at(&disk->media, place_of(op, b)), QR_BLOCK_BYTES);
+	}
+	if (disk->read_flip_until_ns > world->now_ns)
+		flip_returned(world, disk, op);
+	return QR_OK;
+}
+
+/** The bytes land in the settled log, and their own place keeps what it had. */
+static bool misdirect(struct sim_world *world, struct sim_disk *disk,
+		      const struct sim_disk_op *flying)
+{
+	qr_block settled = settled_block(disk, flying->op.group);
+	qr_block at;
+
+	if (flying->op.kind != STORE_OP_WRITE || settled < flying->op.blocks ||
+	    sim_media_damage_count(&disk->media) != 0)
+		return false;
+	at = qr_prng_below(&world->prng, settled - flying->op.blocks + 1);
+	for (uint32_t b = 0; b < flying->op.blocks; b++) {
+		const uint8_t *bytes = flying->bytes + (size_t)b * QR_BLOCK_BYTES;
+		struct sim_place wrong = {
+			.group = flying->op.group,
+			.segment = (uint32_t)((at + b) / disk->media.segment_blocks),
+			.block = (uint32_t)((at + b) % disk->media.segment_blocks)};
+
+		sim_media_damage(&disk->media, wrong, bytes);
+		sim_media_lose(&disk->media, place_of(&flying->op, b), bytes);
+	}
+	world->count.faults[SIM_FAULT_MISDIRECTED]++;
+	return true;
+}
+
+static bool lose(struct sim_world *world, struct sim_disk *disk, const struct sim_disk_op *flying)
+{
+	if (sim_media_damage_count(&disk->media) != 0)
+		return false;
+	for (uint32_t b = 0; b < flying->op.blocks; b++) {
+		sim_media_lose(&disk->media, place_of(&flying->op, b),
+			       flying->bytes + (size_t)b * QR_BLOCK_BYTES);
+	}
+	world->count.faults[SIM_FAULT_LOST_WRITE]++;
+	return true;
+}
+
+static void put(struct sim_world *world, struct sim_disk *disk, const struct sim_disk_op *flying,
+		uint32_t percent, bool stable)
+{
+	for (uint32_t b = 0; b < flying->op.blocks; b++) {
+		unsigned sectors = ALL_SECTORS;
+
+		for (unsigned s = 0; percent < 100 && s < 8; s++) {
+			if (!sim_percent(world, percent))
+				sectors &= ~(1u << s);
+		}
+		if (sectors != 0) {
+			sim_media_write(&disk->media, place_of(&flying->op, b),
+					flying->bytes + (size_t)b * QR_BLOCK_BYTES, sectors,
+					stable);
+		}
+	}
+}
+
+static enum qr_error write_blocks(struct sim_world *world, struct sim_disk *disk,
+				  const struct sim_disk_op *flying)
+{
+	if (flying->op.kind != STORE_OP_WRITE_SLOT &&
+	    !sim_media_has_segment(&disk->media, flying->op.group, flying->op.segment))
+		return QR_NOT_FOUND;
+	if (memcmp(flying->bytes, flying->op.data, flying->op.size_bytes) != 0)
+		sim_fail(world, 21, "the bytes of a write changed while it was in flight");
+	if (disk->fail_write) {
+		disk->fail_write = false;
+		world->count.faults[SIM_FAULT_WRITE_ERROR]++;
+		put(world, disk, flying, 50, true);
+		return QR_IO;
+	}
+	if (disk->misdirect_write && misdirect(world, disk, flying)) {
+		disk->misdirect_write = false;
+		return QR_OK;
+	}
+	if (disk->lose_write && lose(world, disk, flying)) {
+		disk->lose_write = false;
+		return QR_OK;
+	}
+	put(world, disk, flying, 100, true);
+	return QR_OK;
+}
+
+static enum qr_error carry_out(struct sim_world *world, struct sim_disk *disk,
+			       const struct sim_disk_op *flying)
+{
+	switch (flying->op.kind) {
+	case STORE_OP_PREPARE:
+		return prepare(world, disk, &flying->op);
+	case STORE_OP_SYNC:
+		return sync(world, disk, &flying->op);
+	case STORE_OP_READ:
+	case STORE_OP_READ_SLOTS:
+		return read_blocks(world, disk, &flying->op);
+	case STORE_OP_WRITE:
+	case STORE_OP_WRITE_LAZY:
+	case STORE_OP_WRITE_SLOT:
+	default:
+		return write_blocks(world, disk, flying);
+	}
+}
+
+static void take_out(struct sim_disk *disk, const struct sim_disk_op *op)
+{
+	for (uint32_t f = 0; f < disk->flying_count; f++) {
+		if (disk->flying[f] == op) {
+			disk->flying[f] = disk->flying[--disk->flying_count];
+			return;
+		}
+	}
+	QR_ASSERT(false);
+}
+
+bool sim_disk_finish(struct sim_world *world, qr_node node, struct sim_disk_op *op)
+{
+	struct sim_disk *disk = &world->nodes[node].disk;
+
+	if (op->cancelled) {
+		sim_disk_op_free(op);
+		return false;
+	}
+	if (disk->stuck_until_ns > world->now_ns) {
+		sim_queue_add(
+			&world->queue,
+			(struct sim_event){.at_ns = disk->stuck_until_ns +
+						    sim_between(world, 0, world->plan->disk_max_ns),
+					   .kind = SIM_EVENT_DISK,
+					   .host = node,
+					   .data = op});
+		return false;
+	}
+	take_out(disk, op);
+	op->result = carry_out(world, disk, op);
+	disk->lied = disk->lied || op->result == QR_IO;
+	sim_trace(world, SIM_TRACE_DISK, node, (uint64_t)op->op.kind << 32 | op->op.segment,
+		  op->op.offset_bytes, op->result);
+	QR_ASSERT(disk->done_count < SIM_DISK_OPS_MAX);
+	disk->done[disk->done_count++] = op;
+	return true;
+}
+
+/* ---- crashes ---- */
+
+/** How much of a write in flight is there afterwards, in percent of its sectors. */
+static uint32_t share(struct sim_world *world)
+{
+	uint64_t dice = qr_prng_below(&world->prng, 10);
+
+	if (dice < 3)
+		return 0;
+	return dice < 6 ? 100 : (uint32_t)sim_between(world, 1, 99);
+}
+
+void sim_disk_crash(struct sim_world *world, qr_node node, bool power)
+{
+	struct sim_disk *disk = &world->nodes[node].disk;
+
+	if (power)
+		sim_media_cut_power(&disk->media, &world->prng);
+	for (uint32_t f = 0; f < disk->flying_count; f++) {
+		struct sim_disk_op *flying = disk->flying[f];
+
+		flying->cancelled = true;
+		if (flying->op.kind == STORE_OP_PREPARE && sim_percent(world, 50) &&
+		    !sim_media_has_segment(&disk->media, flying->op.group, flying->op.segment) &&
+		    disk->full_until_ns <= world->now_ns) {
+			sim_media_add_segment(&disk->media, flying->op.group, flying->op.segment);
+		} else if (is_write(&flying->op) &&
+			   (flying->op.kind == STORE_OP_WRITE_SLOT ||
+			    sim_media_has_segment(&disk->media, flying->op.group,
+						  flying->op.segment))) {
+			put(world, disk, flying, power ? share(world) : 100 * (share(world) != 0),
+			    power);
+		}
+	}
+	disk->flying_count = 0;
+	for (uint32_t d = 0; d < disk->done_count; d++)
+		sim_disk_op_free(disk->done[d]);
+	disk->done_count = 0;
+	disk->fail_write = false;
+}
+
+/* ---- damage ---- */
+
+static bool slots_are_fragile(const struct sim_disk *disk, qr_group group)
+{
+	uint8_t promised[STORE_SLOTS * STORE_SLOT_BYTES];
+	struct store_slot now;
+	struct store_slot then;
+
+	for (uint32_t s = 0; s < STORE_SLOTS; s++) {
+		memcpy(promised + (size_t)s * STORE_SLOT_BYTES,
+		       sim_media_promised(&disk->media,
+					  (struct sim_place){group, SIM_SLOTS_SEGMENT, s}),
+		       STORE_SLOT_BYTES);
+	}
+	if (store_slot_choose(promised, &then) != QR_OK)
+		return true;
+	return sim_disk_slot(disk, group, &now) != QR_OK || now.serial != then.serial;
+}
+
+bool sim_disk_is_fragile(const struct sim_disk *disk)
+{
+	for (uint32_t d = 0; d < disk->media.damage.count; d++) {
+		const struct sim_place *place = &disk->media.damage.images[d].place;
+
+		if (place->segment == SIM_SLOTS_SEGMENT) {
+			if (slots_are_fragile(disk, place->group))
+				return true;
+		} else if (log_block(disk, place) >= settled_block(disk, place->group)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void flip_bit(struct sim_world *world, struct sim_disk *disk, struct sim_place place)
+{
+	uint8_t bytes[QR_BLOCK_BYTES];
+	uint64_t bit = qr_prng_below(&world->prng, 8ull * QR_BLOCK_BYTES);
+
+	memcpy(bytes, sim_media_at(&disk->media, place), sizeof(bytes));
+	bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	sim_media_damage(&disk->media, place, bytes);
+}
+
+bool sim_disk_rot(struct sim_world *world, qr_node node)
+{
+	struct sim_disk *disk = &world->nodes[node].disk;
+	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
+	qr_block settled = settled_block(disk, group);
+	qr_block block;
+
+	if (settled == 0)
+		return false;
+	block = qr_prng_below(&world->prng, settled);
+	flip_bit(world, disk,
+		 (struct sim_place){.group = group,
+				    .segment = (uint32_t)(block / disk->media.segment_blocks),
+				    .block = (uint32_t)(block % disk->media.segment_blocks)});
+	return true;
+}
+
+bool sim_disk_rot_slot(struct sim_world *world, qr_node node)
+{
+	struct sim_disk *disk = &world->nodes[node].disk;
+	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
+	struct sim_place place = {group, SIM_SLOTS_SEGMENT,
+				  (uint32_t)qr_prng_below(&world->prng, STORE_SLOTS)};
+	struct sim_place twin = {group, SIM_SLOTS_SEGMENT, 1 - place.block};
+
+	/* While they differ, one may be the only copy of what counts. */
+	if (sim_media_damage_count(&disk->media) != 0 ||
+	    memcmp(sim_media_at(&disk->media, place), sim_media_at(&disk->media, twin),
+		   STORE_SLOT_BYTES) != 0)
+		return false;
+	flip_bit(world, disk, place);
+	return true;
+}

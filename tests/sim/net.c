@@ -1,0 +1,221 @@
+/*
+ * Owns the datagrams that nobody has received yet. Order is not kept: each draws its own delay.
+ */
+#include "tests/sim/net.h"
+
+#include "consensus/base/assert.h"
+#include "tests/sim/memory.h"
+#include "tests/sim/world.h"
+
+#include <string.h>
+
+void sim_net_init(struct sim_net *net)
+{
+	memset(net, 0, sizeof(*net));
+	net->delay_times = 1;
+}
+
+void sim_net_fini(struct sim_net *net)
+{
+	for (uint32_t r = 0; r < SIM_REMEMBERED; r++)
+		sim_free(net->remembered[r]);
+	while (net->free != NULL) {
+		struct sim_packet *packet = net->free;
+
+		net->free = packet->next;
+		sim_free(packet);
+	}
+}
+
+static struct sim_packet *packet_of(struct sim_net *net, uint8_t from, uint8_t to,
+				    const uint8_t *data, uint32_t size_bytes)
+{
+	struct sim_packet *packet = net->free;
+
+	QR_ASSERT(size_bytes <= SIM_DATAGRAM_MAX);
+	if (packet == NULL) {
+		packet = sim_must(malloc(sizeof(*packet)));
+	} else {
+		net->free = packet->next;
+	}
+	packet->from = from;
+	packet->to = to;
+	packet->size_bytes = size_bytes;
+	packet->next = NULL;
+	memcpy(packet->data, data, size_bytes);
+	return packet;
+}
+
+void sim_net_packet_free(struct sim_net *net, struct sim_packet *packet)
+{
+	packet->next = net->free;
+	net->free = packet;
+}
+
+static void post(struct sim_world *world, struct sim_packet *packet)
+{
+	const struct sim_plan *plan = world->plan;
+	struct sim_net *net = &world->net;
+	qr_ns due_ns = world->now_ns + net->delay_times * sim_between(world, plan->delay_min_ns,
+								      plan->delay_max_ns);
+
+	/* Now and then one takes much longer, and comes behind many later ones. */
+	if (sim_percent(world, 1))
+		due_ns += 10 * (due_ns - world->now_ns);
+	if (due_ns < net->clogged_until_ns[packet->from][packet->to])
+		due_ns += net->clogged_until_ns[packet->from][packet->to] - world->now_ns;
+	sim_queue_add(&world->queue, (struct sim_event){.at_ns = due_ns,
+							.kind = SIM_EVENT_PACKET,
+							.host = packet->to,
+							.data = packet});
+}
+
+static void remember(struct sim_world *world, const struct sim_packet *packet)
+{
+	struct sim_net *net = &world->net;
+	uint32_t at = net->remembered_next++ % SIM_REMEMBERED;
+
+	if (net->remembered[at] != NULL)
+		sim_net_packet_free(net, net->remembered[at]);
+	net->remembered[at] =
+		packet_of(net, packet->from, packet->to, packet->data, packet->size_bytes);
+}
+
+void sim_net_send(struct sim_world *world, uint8_t from, uint8_t to, const uint8_t *data,
+		  uint32_t size_bytes)
+{
+	struct sim_net *net = &world->net;
+	struct sim_packet *packet;
+
+	world->count.datagrams++;
+	if (net->cut[from][to] || (net->loss_percent != 0 && sim_percent(world, net->loss_percent)))
+		return;
+	packet = packet_of(net, from, to, data, size_bytes);
+	if (net->flip_percent != 0 && sim_percent(world, net->flip_percent)) {
+		uint64_t bit = qr_prng_below(&world->prng, 8ull * size_bytes);
+
+		packet->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		world->count.flipped++;
+	} else if (world->keeps_packets && sim_percent(world, 2)) {
+		remember(world, packet);
+	}
+	post(world, packet);
+	while (net->duplicate_percent != 0 && sim_percent(world, net->duplicate_percent))
+		post(world, packet_of(net, from, to, data, size_bytes));
+}
+
+/* ---- faults in force ---- */
+
+static void cut_both(struct sim_net *net, uint8_t a, uint8_t b)
+{
+	net->cut[a][b] = true;
+	net->cut[b][a] = true;
+}
+
+static void wire_fault(struct sim_world *world, const struct sim_fault *fault)
+{
+	struct sim_net *net = &world->net;
+	qr_node nodes = world->plan->node_count;
+
+	for (qr_node a = 1; a <= nodes; a++) {
+		for (qr_node b = (qr_node)(a + 1); b <= nodes; b++) {
+			bool cut = fault->kind == SIM_FAULT_ISOLATE &&
+				   (a == fault->a || b == fault->a);
+
+			cut = cut || (fault->kind == SIM_FAULT_CHAIN && b - a > 1);
+			cut = cut || (fault->kind == SIM_FAULT_SPLIT &&
+				      (fault->amount >> a & 1) != (fault->amount >> b & 1));
+			if (cut)
+				cut_both(net, a, b);
+		}
+	}
+	for (uint8_t c = 1; c <= world->plan->client_count; c++) {
+		if (fault->kind == SIM_FAULT_ISOLATE)
+			cut_both(net, fault->a, (uint8_t)(nodes + c));
+	}
+	if (fault->kind == SIM_FAULT_ONE_WAY)
+		net->cut[fault->a][fault->b] = true;
+	if (fault->kind == SIM_FAULT_CLOG)
+		net->clogged_until_ns[fault->a][fault->b] = world->start_ns + fault->until_ns;
+	if (fault->kind == SIM_FAULT_LOSS && fault->amount > net->loss_percent)
+		net->loss_percent = fault->amount;
+	if (fault->kind == SIM_FAULT_DUPLICATES && fault->amount > net->duplicate_percent)
+		net->duplicate_percent = fault->amount;
+	if (fault->kind == SIM_FAULT_FLIPS && fault->amount > net->flip_percent)
+		net->flip_percent = fault->amount;
+	if (fault->kind == SIM_FAULT_DELAY && fault->amount > net->delay_times)
+		net->delay_times = fault->amount;
+}
+
+void sim_net_rewire(struct sim_world *world)
+{
+	struct sim_net *net = &world->net;
+
+	memset(net->cut, 0, sizeof(net->cut));
+	memset(net->clogged_until_ns, 0, sizeof(net->clogged_until_ns));
+	net->loss_percent = 0;
+	net->duplicate_percent = 0;
+	net->flip_percent = 0;
+	net->delay_times = 1;
+	for (uint32_t f = 0; f < world->plan->fault_count; f++) {
+		if (world->in_force[f])
+			wire_fault(world, &world->plan->faults[f]);
+	}
+}
+
+void sim_net_replay(struct sim_world *world)
+{
+	for (uint32_t r = 0; r < SIM_REMEMBERED; r++) {
+		const struct sim_packet *packet = world->net.remembered[r];
+
+		if (packet != NULL && sim_percent(world, 50)) {
+			post(world, packet_of(&world->net, packet->from, packet->to, packet->data,
+					      packet->size_bytes));
+		}
+	}
+}
+
+/* ---- hostile datagrams ---- */
+
+static uint32_t noise(struct sim_world *world, uint8_t *data)
+{
+	uint32_t size_bytes = (uint32_t)sim_between(world, 1, world->plan->datagram_max);
+
+	for (uint32_t b = 0; b < size_bytes; b++)
+		data[b] = (uint8_t)qr_prng_next(&world->prng);
+	return size_bytes;
+}
+
+/** A sound datagram that does not belong here: a vote for a stranger, or another cluster's. */
+static uint32_t stranger(struct sim_world *world, qr_node node, uint8_t *data)
+{
+	bool foreign = sim_percent(world, 50);
+	struct wire_header header = {
+		.source = WIRE_FROM_PEER,
+		.from = foreign ? 1 : 60,
+		.to = node,
+		.cluster = foreign ? SIM_CLUSTER + 1 : SIM_CLUSTER,
+		.incarnation = 77,
+		.counter = 1,
+	};
+	struct raft_message vote = {.kind = RAFT_MESSAGE_VOTE, .term = 1000, .index = 1000};
+	struct qr_writer writer = qr_writer_over(data, SIM_DATAGRAM_MAX);
+
+	vote.log_term = 999;
+	wire_begin(&writer);
+	wire_put_raft(&writer, 1, &vote);
+	return (uint32_t)wire_finish(&writer, &header);
+}
+
+void sim_net_garbage(struct sim_world *world, qr_node node)
+{
+	uint8_t data[SIM_DATAGRAM_MAX];
+
+	for (uint32_t n = 0; n < 8; n++) {
+		uint32_t size_bytes =
+			sim_percent(world, 70) ? noise(world, data) : stranger(world, node, data);
+
+		post(world, packet_of(&world->net, (uint8_t)(world->plan->node_count + 1), node,
+				      data, size_bytes));
+	}
+}

@@ -1,0 +1,71 @@
+/*
+ * A node of the simulated world: one replication core, its disk, its clock, and the loop around it.
+ */
+#ifndef QR_TEST_SIM_NODE_H
+#define QR_TEST_SIM_NODE_H
+
+#include "tests/sim/disk.h"
+#include "tests/sim/net.h"
+
+#define SIM_INBOX_MAX 256
+
+/** What was seen of a group at the end of the latest turn, to compare the next one with. */
+struct sim_seen {
+	bool running;
+	enum raft_role role;
+	qr_term term;
+	qr_node vote;
+	qr_index commit;
+	qr_index last;
+	qr_term stable_term; /* as the media say */
+	qr_index checked; /* entries up to here were found on the media when they were promised */
+	uint64_t checked_digest; /* of that entry */
+};
+
+struct sim_node {
+	qr_node id;
+	bool up;
+	uint32_t incarnation;
+	struct dp_core *core;
+	struct dp_core_config config;
+	uint8_t *memory;
+	size_t memory_bytes;
+	struct sim_disk disk;
+
+	uint32_t inbox_count;
+	struct sim_packet *inbox_first;
+	struct sim_packet **inbox_last;
+
+	qr_ns turned_ns;  /* the latest turn */
+	qr_ns turn_at_ns; /* the next one; UINT64_MAX: none is due */
+	qr_ns paused_until_ns;
+	uint32_t effects_left; /* of crash-midway: crash when they are used up; 0: not planned */
+	qr_ns start_at_ns;     /* down: when it starts again */
+	bool stopping;
+	bool operator_comes;
+
+	qr_ns clock_global_ns; /* the node's clock read clock_local_ns then */
+	qr_ns clock_local_ns;
+	int64_t clock_ppm;
+	int64_t wall_offset_ns;
+
+	struct sim_seen seen[SIM_GROUPS_MAX + 1];
+};
+
+void sim_node_init(struct sim_world *world, qr_node node);
+void sim_node_fini(struct sim_world *world, qr_node node);
+void sim_node_start(struct sim_world *world, qr_node node);
+/** Its process ends here and now. @return false: not now, it could lose what was promised. */
+bool sim_node_crash(struct sim_world *world, qr_node node, bool power, qr_ns start_at_ns);
+/** A datagram has arrived; owned from here on. */
+void sim_node_arrive(struct sim_world *world, struct sim_packet *packet);
+/** There is something to do: take a turn as soon as the loop comes round. */
+void sim_node_wake(struct sim_world *world, qr_node node);
+void sim_node_turn(struct sim_world *world, qr_node node);
+
+/** The node's own monotonic clock. */
+qr_ns sim_node_clock(const struct sim_world *world, const struct sim_node *node);
+/** The group as the node holds it; NULL: down, or not running. */
+struct dp_group *sim_node_group(const struct sim_node *node, qr_group group);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * What must hold, checked after every turn from outside of the code that it is about. The numbers
+ * are those of docs/CORRECTNESS.md.
+ *
+ * The oracle keeps one log per group: the committed entries, learned when the first node says that
+ * it has committed them. At that moment they must be on the media of a quorum (8), whose size is
+ * computed here and not by consensus. From then on every node, every answer and every read is
+ * compared with that one log.
+ */
+#ifndef QR_TEST_SIM_ORACLE_H
+#define QR_TEST_SIM_ORACLE_H
+
+#include "consensus/base/codec.h"
+#include "tests/sim/media.h"
+
+struct sim_world;
+struct dp_batch;
+
+/** A record that a client appended; its id is its position, plus one, with the salt below. */
+struct sim_record {
+	qr_offset offset; /* where it is in the committed log; UINT64_MAX: not there */
+	uint32_t size_bytes;
+	uint8_t group;
+	bool acked;
+};
+
+#define SIM_RECORD_MIN_BYTES 16
+
+struct sim_entry {
+	qr_term term;
+	qr_block block;
+	uint32_t blocks;
+	qr_offset first_offset;
+	uint32_t record_count;
+	uint64_t digest; /* of the header: by the chain, of everything up to here */
+};
+
+struct sim_session {
+	uint64_t session;
+	uint64_t next; /* the sequence of its next chunk */
+	bool expired;
+};
+
+struct sim_log {
+	qr_index count;
+	uint32_t entry_room;
+	struct sim_entry *entries; /* of index 1.. */
+	qr_offset record_count;
+	uint32_t record_room;
+	uint32_t *records; /* by offset: which one */
+	uint32_t session_count;
+	uint32_t session_room;
+	struct sim_session *sessions;
+	qr_offset acked_end; /* one past the last record that somebody was told is durable */
+	qr_term term_room;
+	qr_node *leaders; /* by term; 0: none yet */
+	qr_term term_max;
+};
+
+struct sim_oracle {
+	uint32_t record_count;
+	uint32_t record_room;
+	struct sim_record *records;
+	struct sim_log logs[SIM_GROUPS_MAX + 1];
+	uint8_t *entry; /* one entry, put together */
+	size_t entry_room;
+};
+
+void sim_oracle_init(struct sim_oracle *oracle);
+void sim_oracle_fini(struct sim_oracle *oracle);
+
+/* ---- nodes ---- */
+
+void sim_oracle_turned(struct sim_world *world, qr_node node);
+void sim_oracle_ended(struct sim_world *world, qr_node node);
+/** A group of the node has just recovered: over damage that it should have noticed? */
+void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group);
+/** A datagram to a peer leaves: what it promises must be on stable media. */
+void sim_oracle_sent(struct sim_world *world, qr_node node, struct qr_span datagram);
+/** The world is calm and quiet: all replicas hold the same, up to the last byte. */
+void sim_oracle_audit(struct sim_world *world);
+/** Caught up: every replica has committed all that its leader has. */
+bool sim_oracle_is_converged(const struct sim_world *world);
+/** The node that leads in the highest term, if it has committed in it; 0: none. */
+qr_node sim_oracle_leader(const struct sim_world *world, qr_group group);
+
+/* ---- clients ---- */
+
+/** A new record of that size. @param bytes  filled with what identifies it. @return its number. */
+uint32_t sim_oracle_append(struct sim_world *world, qr_group group, uint8_t *bytes,
+			   uint32_t size_bytes);
+void sim_oracle_acked(struct sim_world *world, uint32_t record, qr_offset offset);
+void sim_oracle_read(struct sim_world *world, qr_group group, const struct dp_batch *batch);
+/** @param acked_end  the log's acked_end when the question was asked. */
+void sim_oracle_tail(struct sim_world *world, qr_group group, qr_offset acked_end, qr_offset end);
+
+/* ---- between the oracle's files ---- */
+
+/** Node `node` says that everything up to `commit` is committed. */
+void sim_committed(struct sim_world *world, qr_node node, qr_group group, qr_index commit);
+/**
+ * Put an entry of a node together from what the device promised.
+ * @return its bytes; NULL: the media do not hold such an entry.
+ */
+const uint8_t *sim_entry_on_media(struct sim_world *world, qr_node node, qr_group group,
+				  const struct sim_entry *entry, struct store_entry *ret_entry);
+
+#endif
