@@ -205,7 +205,7 @@ static void place(struct dp_core *core, struct dp_group *group,
 	qr_block end = fragment->block + qr_blocks_for(fragment->entry_bytes);
 	enum qr_error error;
 
-	if (end > store_log_limit(group->log)) {
+	if (end > store_log_limit_overdrawn(group->log)) {
 		dp_core_drop(core, WIRE_DROP_NO_ROOM);
 		return;
 	}

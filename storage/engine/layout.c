@@ -26,6 +26,12 @@ static bool is_for_reserve(enum raft_entry_kind kind)
 	return kind == RAFT_ENTRY_NOOP || kind == RAFT_ENTRY_CONFIGURATION;
 }
 
+/** Without its no-op a leader commits nothing, and what is not committed frees no room. */
+static qr_block limit_for(const struct store_log *log, enum raft_entry_kind kind)
+{
+	return is_for_reserve(kind) ? store_log_limit_overdrawn(log) : store_log_limit(log);
+}
+
 enum qr_error store_entry_open(struct store_log *log, qr_term term, enum raft_entry_kind kind,
 			       uint32_t room_bytes)
 {
@@ -44,7 +50,7 @@ enum qr_error store_entry_open(struct store_log *log, qr_term term, enum raft_en
 	if (bytes > (uint64_t)log->stride_blocks * QR_BLOCK_BYTES)
 		return QR_TOO_LARGE;
 	block = place_for(log, blocks);
-	if (block + blocks > store_log_limit(log))
+	if (block + blocks > limit_for(log, kind))
 		return log->condition == QR_NO_SPACE ? QR_NO_SPACE : QR_BUSY;
 	log->open = (struct store_open){.active = true, .kind = kind, .term = term, .block = block};
 	store_window_touch(log, block + 1);
@@ -59,7 +65,7 @@ bool store_entry_is_open(const struct store_log *log)
 uint32_t store_entry_room(const struct store_log *log)
 {
 	qr_block end = log->open.block + store_stride_rest(log, log->open.block);
-	qr_block limit = store_log_limit(log);
+	qr_block limit = limit_for(log, log->open.kind);
 	uint64_t bytes;
 
 	QR_ASSERT(log->open.active);

@@ -171,14 +171,14 @@ void store_release(struct store_log *log, qr_index index)
 		log->released_block = end;
 }
 
-qr_block store_log_limit(const struct store_log *log)
+/** `low`: the window holds nothing below it that is still needed. */
+static qr_block limit_above(const struct store_log *log, qr_block low)
 {
-	qr_block low = log->writes.flushed.block;
 	qr_block ready = log->segments.ready * log->parameters.geometry.segment_blocks;
 	qr_block limit;
 
-	if (low > log->released_block)
-		low = log->released_block;
+	if (low > log->writes.flushed.block)
+		low = log->writes.flushed.block;
 	limit = low + log->window_blocks;
 	if (limit > ready)
 		limit = ready;
@@ -194,6 +194,16 @@ qr_block store_log_limit(const struct store_log *log)
 	if (log->last.block + log->window_blocks < log->writes.end)
 		limit = log->last.block;
 	return limit;
+}
+
+qr_block store_log_limit(const struct store_log *log)
+{
+	return limit_above(log, log->released_block);
+}
+
+qr_block store_log_limit_overdrawn(const struct store_log *log)
+{
+	return limit_above(log, log->released_block + log->window_blocks / 2);
 }
 
 /* ---- queries ---- */

@@ -10,7 +10,7 @@
  *
  * Positions, always in this order (blocks):
  *
- *   released <= committed | durable <= accepted (last) <= open or placed <= limit
+ *   released <= committed | durable <= accepted (last) <= open or placed <= limit (overdrawn)
  *
  * The window still holds the blocks that lie less than a window below the highest one laid out or
  * placed. Nothing above `limit` may be touched: it would overwrite blocks that are not yet durable
@@ -206,6 +206,13 @@ qr_offset store_log_offset_after(const struct store_log *log, qr_index index);
 /** One past the last block: the next entry starts there, or at the next stride. */
 qr_block store_log_tail(const struct store_log *log);
 qr_block store_log_limit(const struct store_log *log);
+/**
+ * Where the entries must end that a leader needs before anything can be committed (no-op,
+ * configuration). A new leader may find its window full of what earlier ones left uncommitted, and
+ * so may its followers: these entries go over what is durable and not yet released, half a window
+ * at most, which cold readers and recovery have on the disk.
+ */
+qr_block store_log_limit_overdrawn(const struct store_log *log);
 
 struct store_log_counters {
 	uint64_t writes; /* to segments */

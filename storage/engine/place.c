@@ -34,7 +34,7 @@ enum qr_error store_place(struct store_log *log, qr_block block, uint32_t offset
 	if (bytes.size_bytes > UINT32_MAX ||
 	    end_bytes > (uint64_t)store_stride_rest(log, block) * QR_BLOCK_BYTES)
 		return QR_MALFORMED;
-	limit = store_log_limit(log);
+	limit = store_log_limit_overdrawn(log);
 	end = qr_blocks_for(end_bytes);
 	if (block >= limit || end > limit - block)
 		return QR_BUSY;
@@ -75,7 +75,7 @@ enum qr_error store_accept(struct store_log *log, qr_block block, uint32_t entry
 		return QR_STALE;
 	if (entry_bytes < STORE_ENTRY_HEADER_BYTES ||
 	    qr_blocks_for(entry_bytes) > expected.blocks_max ||
-	    block + qr_blocks_for(entry_bytes) > store_log_limit(log))
+	    block + qr_blocks_for(entry_bytes) > store_log_limit_overdrawn(log))
 		return QR_MALFORMED;
 	error = store_entry_decode(bytes, &entry);
 	if (error != QR_OK)

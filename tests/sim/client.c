@@ -251,7 +251,7 @@ static bool append_one(struct sim_world *world, struct sim_producer *producer)
 static void append_burst(struct sim_world *world, struct sim_client *client)
 {
 	const struct sim_plan *plan = world->plan;
-	uint64_t rate = (uint64_t)plan->appends_per_second * plan->group_count;
+	uint64_t rate = plan->appends_per_second;
 	uint64_t most = sim_between(world, 1, plan->burst);
 
 	client->owed += (world->now_ns - client->owed_at_ns) / 1000 * rate / plan->client_count;

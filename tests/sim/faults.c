@@ -215,8 +215,10 @@ static void mend_node(struct sim_world *world, struct sim_node *node)
 {
 	struct sim_disk *disk = &node->disk;
 
-	if (sim_media_damage_count(&disk->media) != 0)
+	if (sim_media_damage_count(&disk->media) != 0) {
 		world->mended_ns = world->now_ns;
+		disk->lied = node->up; /* it may have read some of it already */
+	}
 	sim_media_mend(&disk->media);
 	disk->stuck_until_ns = 0;
 	disk->slow_until_ns = 0;

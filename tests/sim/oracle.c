@@ -127,6 +127,9 @@ void sim_oracle_sent(struct sim_world *world, qr_node node, struct qr_span datag
 			continue;
 		raft.to = datagram.data[SIM_HEADER_TO];
 		check_state_is_stable(world, node, message.group, &raft);
+		/* Written in this turn, before a newer leader was heard in it: it was so. */
+		if (raft.term < sim_node_group(&world->nodes[node], message.group)->raft.state.term)
+			continue;
 		if ((raft.kind == RAFT_MESSAGE_APPEND_REPLY ||
 		     raft.kind == RAFT_MESSAGE_HEARTBEAT_REPLY) &&
 		    !raft.reject && raft.index != 0)
@@ -225,8 +228,6 @@ static void look_at_group(struct sim_world *world, qr_node node, qr_group number
 	}
 	if (raft->commit != seen->commit)
 		check_commit(world, node, number, group);
-	if (raft->state.term > world->oracle.logs[number].term_max)
-		world->oracle.logs[number].term_max = raft->state.term;
 	seen->role = raft->role;
 	seen->term = raft->state.term;
 	seen->vote = raft->state.vote;
@@ -272,6 +273,19 @@ void sim_oracle_ended(struct sim_world *world, qr_node id)
 }
 
 /* ---- the calm ---- */
+
+qr_term sim_oracle_term(const struct sim_world *world, qr_group number)
+{
+	qr_term term = 0;
+
+	for (qr_node id = 1; id <= world->plan->node_count; id++) {
+		const struct dp_group *group = sim_node_group(&world->nodes[id], number);
+
+		if (group != NULL && group->raft.state.term > term)
+			term = group->raft.state.term;
+	}
+	return term;
+}
 
 qr_node sim_oracle_leader(const struct sim_world *world, qr_group number)
 {

@@ -54,7 +54,6 @@ struct sim_log {
 	qr_offset acked_end; /* one past the last record that somebody was told is durable */
 	qr_term term_room;
 	qr_node *leaders; /* by term; 0: none yet */
-	qr_term term_max;
 };
 
 struct sim_oracle {
@@ -81,7 +80,9 @@ void sim_oracle_sent(struct sim_world *world, qr_node node, struct qr_span datag
 void sim_oracle_audit(struct sim_world *world);
 /** Caught up: every replica has committed all that its leader has. */
 bool sim_oracle_is_converged(const struct sim_world *world);
-/** The node that leads in the highest term, if it has committed in it; 0: none. */
+/** The highest term that a node is in. */
+qr_term sim_oracle_term(const struct sim_world *world, qr_group group);
+/** The node that leads in the highest term that is led; 0: none. */
 qr_node sim_oracle_leader(const struct sim_world *world, qr_group group);
 
 /* ---- clients ---- */

@@ -106,8 +106,8 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 static void choose_clients(struct sim_plan *plan, struct qr_prng *prng)
 {
 	plan->client_count = (uint32_t)between(prng, 1, SIM_CLIENTS_MAX);
-	plan->appends_per_second = (uint32_t)between(prng, 70, 110);
-	plan->burst = (uint32_t)spread(prng, 4, 64);
+	plan->appends_per_second = (uint32_t)between(prng, 60, 90);
+	plan->burst = (uint32_t)spread(prng, 8, 64);
 	plan->record_bytes = (uint32_t)spread(prng, 24, one_in(prng, 6) ? 12000 : 1000);
 	plan->append_timeout_ns = between(prng, 5, 60) * SECOND;
 }

@@ -105,7 +105,7 @@ struct sim_plan {
 
 	/* the clients */
 	uint32_t client_count;
-	uint32_t appends_per_second; /* of all clients together, per group */
+	uint32_t appends_per_second; /* of all clients together */
 	uint32_t burst;		     /* records appended at a time, at most */
 	uint32_t record_bytes;	     /* at most, usually */
 	qr_ns append_timeout_ns;
