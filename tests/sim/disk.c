@@ -158,6 +158,7 @@ static void flip_returned(struct sim_world *world, struct sim_disk *disk, const 
 	disk->read_flip_until_ns = 0;
 	disk->lied = true;
 	world->count.faults[SIM_FAULT_READ_FLIP]++;
+	sim_point(world, SIM_EFFECT_READ_LOG, SIM_FAILS_WRONG);
 }
 
 static enum qr_error read_blocks(struct sim_world *world, struct sim_disk *disk,
@@ -202,6 +203,7 @@ static bool misdirect(struct sim_world *world, struct sim_disk *disk,
 		sim_media_lose(&disk->media, place_of(&flying->op, b), bytes);
 	}
 	world->count.faults[SIM_FAULT_MISDIRECTED]++;
+	sim_point(world, SIM_EFFECT_WRITE, SIM_FAILS_WRONG);
 	return true;
 }
 
@@ -214,6 +216,7 @@ static bool lose(struct sim_world *world, struct sim_disk *disk, const struct si
 			       flying->bytes + (size_t)b * QR_BLOCK_BYTES);
 	}
 	world->count.faults[SIM_FAULT_LOST_WRITE]++;
+	sim_point(world, sim_effect_of_op(flying->op.kind), SIM_FAILS_LOST);
 	return true;
 }
 
@@ -311,6 +314,8 @@ bool sim_disk_finish(struct sim_world *world, qr_node node, struct sim_disk_op *
 	}
 	take_out(disk, op);
 	op->result = carry_out(world, disk, op);
+	if (op->result == QR_IO || op->result == QR_NO_SPACE)
+		sim_point(world, sim_effect_of_op(op->op.kind), SIM_FAILS_ERROR);
 	disk->lied = disk->lied || op->result == QR_IO;
 	sim_trace(world, SIM_TRACE_DISK, node, (uint64_t)op->op.kind << 32 | op->op.segment,
 		  op->op.offset_bytes, op->result);
@@ -341,6 +346,7 @@ void sim_disk_crash(struct sim_world *world, qr_node node, bool power)
 		struct sim_disk_op *flying = disk->flying[f];
 
 		flying->cancelled = true;
+		sim_point(world, sim_effect_of_op(flying->op.kind), SIM_FAILS_FLIGHT);
 		if (flying->op.kind == STORE_OP_PREPARE && sim_percent(world, 50) &&
 		    !sim_media_has_segment(&disk->media, flying->op.group, flying->op.segment) &&
 		    disk->full_until_ns <= world->now_ns) {

@@ -30,12 +30,15 @@ static bool crash_all(struct sim_world *world, qr_ns until_ns)
 	return any;
 }
 
-static bool stop(struct sim_world *world, struct sim_node *node)
+/** @param dice  now and then it does not come to the end of stopping. */
+static bool stop(struct sim_world *world, struct sim_node *node, uint32_t dice)
 {
 	if (!node->up || node->stopping || node->paused_until_ns > world->now_ns)
 		return false;
 	dp_core_stop(node->core);
 	node->stopping = true;
+	if (dice % 3 == 0)
+		node->effects_left = 1 + dice / 3 % 6;
 	sim_node_wake(world, node->id);
 	return true;
 }
@@ -73,10 +76,10 @@ static bool begin_host(struct sim_world *world, const struct sim_fault *fault, q
 	case SIM_FAULT_POWER_ALL:
 		return crash_all(world, until_ns);
 	case SIM_FAULT_CRASH_MIDWAY:
-		node->effects_left = node->up ? fault->amount : 0;
-		return node->up;
+		node->effects_left = fault->amount; /* down: early in its next life */
+		return true;
 	case SIM_FAULT_STOP:
-		return stop(world, node);
+		return stop(world, node, fault->amount);
 	case SIM_FAULT_PAUSE:
 		return pause(world, node, until_ns);
 	case SIM_FAULT_CLIENT_PAUSE:

@@ -85,23 +85,29 @@ void sim_net_send(struct sim_world *world, uint8_t from, uint8_t to, const uint8
 		  uint32_t size_bytes)
 {
 	struct sim_net *net = &world->net;
+	enum sim_effect effect = sim_effect_of_datagram((struct qr_span){data, size_bytes});
 	struct sim_packet *packet;
 
 	world->count.datagrams++;
-	if (net->cut[from][to] || (net->loss_percent != 0 && sim_percent(world, net->loss_percent)))
+	if (net->cut[from][to] ||
+	    (net->loss_percent != 0 && sim_percent(world, net->loss_percent))) {
+		sim_point(world, effect, SIM_FAILS_LOST);
 		return;
+	}
 	packet = packet_of(net, from, to, data, size_bytes);
 	if (net->flip_percent != 0 && sim_percent(world, net->flip_percent)) {
 		uint64_t bit = qr_prng_below(&world->prng, 8ull * size_bytes);
 
 		packet->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		world->count.flipped++;
+		sim_point(world, effect, SIM_FAILS_WRONG);
 	} else if (world->keeps_packets && sim_percent(world, 2)) {
 		remember(world, packet);
 	}
 	post(world, packet);
-	while (net->duplicate_percent != 0 && sim_percent(world, net->duplicate_percent))
+	while (net->duplicate_percent != 0 && sim_percent(world, net->duplicate_percent)) {
 		post(world, packet_of(net, from, to, data, size_bytes));
+		sim_point(world, effect, SIM_FAILS_TWICE);
+	}
 }
 
 /* ---- faults in force ---- */

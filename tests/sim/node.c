@@ -182,7 +182,6 @@ bool sim_node_crash(struct sim_world *world, qr_node id, bool power, qr_ns start
 	empty_inbox(world, node);
 	node->core = NULL;
 	node->up = false;
-	node->effects_left = 0;
 	node->paused_until_ns = 0;
 	world->count.crashes++;
 	sim_trace(world, SIM_TRACE_END, id, power, 0, 0);
@@ -263,10 +262,11 @@ static void take_completions(struct sim_world *world, struct sim_node *node, qr_
 }
 
 /** One more effect is carried out. @return false: the node has lost power before it. */
-static bool carry_on(struct sim_world *world, struct sim_node *node)
+static bool carry_on(struct sim_world *world, struct sim_node *node, enum sim_effect effect)
 {
 	if (node->effects_left == 0 || --node->effects_left > 0)
 		return true;
+	sim_point(world, effect, SIM_FAILS_CRASH);
 	return !sim_node_crash(world, node->id, true,
 			       world->now_ns + sim_between(world, 1, 8) *
 						       world->plan->election_timeout_ns / 4);
@@ -276,7 +276,8 @@ static bool send(struct sim_world *world, struct sim_node *node, const struct dp
 {
 	uint8_t to = tx->peer != 0 ? tx->peer : (uint8_t)tx->to.udp;
 
-	if (!carry_on(world, node))
+	if (!carry_on(world, node,
+		      sim_effect_of_datagram((struct qr_span){tx->data, tx->size_bytes})))
 		return false;
 	if (tx->peer != 0)
 		sim_oracle_sent(world, node->id, (struct qr_span){tx->data, tx->size_bytes});
@@ -318,7 +319,7 @@ static bool poll_disk(struct sim_world *world, struct sim_node *node, uint32_t *
 	while (count == OPS_BURST) {
 		count = dp_core_poll_disk(node->core, ops, OPS_BURST);
 		for (unsigned o = 0; o < count; o++) {
-			if (!carry_on(world, node))
+			if (!carry_on(world, node, sim_effect_of_op(ops[o].kind)))
 				return false;
 			sim_disk_start(world, node->id, &ops[o]);
 		}

@@ -89,14 +89,13 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 	plan->group_count = one_in(prng, 4) ? (uint32_t)between(prng, 2, 3) : 1;
 	plan->geometry.stride_blocks = 16u << qr_prng_below(prng, 3);
 	plan->geometry.segment_blocks =
-		plan->geometry.stride_blocks * (uint32_t)between(prng, 1, 6);
+		plan->geometry.stride_blocks * (uint32_t)between(prng, 1, 4);
 	plan->window_blocks = plan->geometry.stride_blocks * (uint32_t)between(prng, 2, 5);
 	plan->write_depth = (uint32_t)between(prng, 1, 6);
 	plan->write_max_blocks = (uint32_t)between(prng, 2, plan->geometry.stride_blocks);
-	plan->segments_ahead = (uint32_t)between(prng, 1, 3);
+	plan->segments_ahead = (uint32_t)between(prng, 1, 2);
 	plan->entry_max_bytes = (uint32_t)spread(prng, 1024, 32768);
 	plan->record_max_bytes = 16384;
-	plan->sessions_max = (uint32_t)between(prng, 6, 24);
 	plan->inflight_entries = (uint32_t)spread(prng, 4, 256);
 	plan->inflight_bytes = (uint32_t)spread(prng, 1u << 16, 1u << 20);
 	plan->datagram_max = (uint32_t)between(prng, 1280, SIM_DATAGRAM_MAX);
@@ -106,6 +105,7 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 static void choose_clients(struct sim_plan *plan, struct qr_prng *prng)
 {
 	plan->client_count = (uint32_t)between(prng, 1, SIM_CLIENTS_MAX);
+	plan->sessions_max = plan->client_count + (uint32_t)between(prng, 0, 8);
 	plan->appends_per_second = (uint32_t)between(prng, 60, 90);
 	plan->burst = (uint32_t)spread(prng, 8, 64);
 	plan->record_bytes = (uint32_t)spread(prng, 24, one_in(prng, 6) ? 12000 : 1000);

@@ -22,9 +22,37 @@ double sim_report_rate(const struct sim_count *count)
 					: (double)count->acked * 1e9 / (double)count->simulated_ns;
 }
 
+#define SEEDS_FOR_POINTS 500 /* fewer cannot hit them all */
+
 static void line(const char *what, uint64_t value)
 {
 	printf("  %-28s %16" PRIu64 "\n", what, value);
+}
+
+/** Failpoints: which were hit, and how often the rarest. */
+static void print_points(const struct sim_count *count)
+{
+	uint64_t exist = 0;
+	uint64_t hit = 0;
+	uint64_t fewest = UINT64_MAX;
+
+	for (unsigned e = 0; e < SIM_EFFECT_COUNT; e++) {
+		for (unsigned f = 0; f < SIM_FAILURE_COUNT; f++) {
+			uint64_t times = count->points[e][f];
+
+			if (!sim_point_exists((enum sim_effect)e, (enum sim_failure)f))
+				continue;
+			exist++;
+			hit += times != 0;
+			if (times < fewest)
+				fewest = times;
+			if (times == 0 && count->seeds >= SEEDS_FOR_POINTS)
+				printf("  never: %s, %s\n", sim_effect_name((enum sim_effect)e),
+				       sim_failure_name((enum sim_failure)f));
+		}
+	}
+	printf("  %-28s %10" PRIu64 " of %" PRIu64 "\n", "failpoints hit", hit, exist);
+	line("the rarest of them, times", fewest);
 }
 
 void sim_report_print(const struct sim_count *count, double wall_seconds, double cpu_seconds)
@@ -49,6 +77,7 @@ void sim_report_print(const struct sim_count *count, double wall_seconds, double
 	line("segments refused, disk full", count->no_space);
 	line("datagrams", count->datagrams);
 	line("events", count->events);
+	print_points(count);
 	printf("  faults\n");
 	for (unsigned kind = 0; kind < SIM_FAULT_KINDS; kind++)
 		line(sim_fault_name((enum sim_fault_kind)kind), count->faults[kind]);

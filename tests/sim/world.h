@@ -15,6 +15,7 @@
 #include "tests/sim/node.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/plan.h"
+#include "tests/sim/points.h"
 #include "tests/sim/queue.h"
 
 #define SIM_CLUSTER 0x51
@@ -50,7 +51,6 @@ struct sim_count {
 	uint64_t events;
 	uint64_t turns;
 	uint64_t datagrams;
-	uint64_t flipped;
 	uint64_t appended; /* records that clients appended */
 	uint64_t acked;	   /* records whose answer a client got */
 	uint64_t chunks;   /* committed */
@@ -63,6 +63,7 @@ struct sim_count {
 	uint64_t damage_found; /* recoveries that refused planted damage */
 	uint64_t no_space;
 	uint64_t faults[SIM_FAULT_KINDS];
+	uint64_t points[SIM_EFFECT_COUNT][SIM_FAILURE_COUNT];
 };
 
 struct sim_world {
@@ -116,6 +117,14 @@ static inline uint64_t sim_between(struct sim_world *world, uint64_t low, uint64
 static inline bool sim_percent(struct sim_world *world, uint32_t chance)
 {
 	return qr_prng_below(&world->prng, 100) < chance;
+}
+
+/** An effect fails here and now. */
+static inline void sim_point(struct sim_world *world, enum sim_effect effect,
+			     enum sim_failure failure)
+{
+	if (effect < SIM_EFFECT_COUNT)
+		world->count.points[effect][failure]++;
 }
 
 /** A step of the trace: part of the hash, and kept for reports. */
