@@ -272,26 +272,44 @@ static void append_burst(struct sim_world *world, struct sim_client *client)
 						      2 / rate * sim_between(world, 50, 150) / 100;
 }
 
-static void ask(struct sim_world *world, struct sim_client *client)
+static void ask(struct sim_world *world, struct sim_client *client, qr_group group, qr_node node)
 {
-	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
 	struct sim_question *question = &client->questions[group];
 	struct dp_question tail = {
 		.group = group,
 		.replicas = raft_configuration_members(&world->plan->configuration),
+		.node = node,
 		.timeout_ns = 4 * SECOND,
 		.on_answer = got_tail,
 		.context = question,
 	};
 
-	client->question_at_ns = world->now_ns + sim_between(world, 100, 900) * MS;
-	tail.node = (qr_node)sim_between(world, 1, world->plan->node_count);
 	if (question->asked)
 		return;
 	question->asked = true;
 	question->acked_end = world->oracle.logs[group].acked_end;
 	if (dp_client_ask_tail(client->machine, &tail) != QR_OK)
 		question->asked = false;
+}
+
+static void ask_anything(struct sim_world *world, struct sim_client *client)
+{
+	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
+	qr_node node = (qr_node)sim_between(world, 1, world->plan->node_count);
+
+	client->question_at_ns = world->now_ns + sim_between(world, 100, 900) * MS;
+	ask(world, client, group, node);
+}
+
+void sim_client_ask(struct sim_world *world, uint32_t id, qr_node node)
+{
+	struct sim_client *client = &world->clients[id];
+
+	if (world->quiet || client->again)
+		return;
+	for (qr_group group = 1; group <= world->plan->group_count; group++)
+		ask(world, client, group, node);
+	sim_client_wake(world, id, world->now_ns);
 }
 
 static void look_for_ends(struct sim_world *world, struct sim_client *client)
@@ -360,7 +378,7 @@ void sim_client_turn(struct sim_world *world, uint32_t id)
 	if (!world->quiet && world->now_ns >= client->burst_at_ns)
 		append_burst(world, client);
 	if (!world->quiet && world->now_ns >= client->question_at_ns)
-		ask(world, client);
+		ask_anything(world, client);
 	send_all(world, client);
 	look_for_ends(world, client);
 	if (client->again)

@@ -65,6 +65,8 @@ void sim_client_turn(struct sim_world *world, uint32_t id);
 void sim_client_wake(struct sim_world *world, uint32_t id, qr_ns at_ns);
 /** It ends, and another one begins: what was unanswered stays so. */
 void sim_client_end(struct sim_world *world, uint32_t id);
+/** Linearizable questions, one a group, to that node first. */
+void sim_client_ask(struct sim_world *world, uint32_t id, qr_node node);
 /** Every record of this client is answered, or its producer has ended. */
 bool sim_client_is_idle(const struct sim_world *world, uint32_t id);
 

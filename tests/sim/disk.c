@@ -181,6 +181,11 @@ static enum qr_error read_blocks(struct sim_world *world, struct sim_disk *disk,
 	return QR_OK;
 }
 
+static bool is_zero(const uint8_t *block)
+{
+	return block[0] == 0 && memcmp(block, block + 1, QR_BLOCK_BYTES - 1) == 0;
+}
+
 /** The bytes land in the settled log, and their own place keeps what it had. */
 static bool misdirect(struct sim_world *world, struct sim_disk *disk,
 		      const struct sim_disk_op *flying)
@@ -209,8 +214,13 @@ static bool misdirect(struct sim_world *world, struct sim_disk *disk,
 
 static bool lose(struct sim_world *world, struct sim_disk *disk, const struct sim_disk_op *flying)
 {
-	if (sim_media_damage_count(&disk->media) != 0)
+	bool first = !disk->losing;
+
+	if (first && sim_media_damage_count(&disk->media) != 0)
 		return false;
+	if (disk->lose_from_zeros && (flying->op.kind != STORE_OP_WRITE || !is_zero(flying->bytes)))
+		return false;
+	disk->losing = disk->lose_writes > 1;
 	for (uint32_t b = 0; b < flying->op.blocks; b++) {
 		sim_media_lose(&disk->media, place_of(&flying->op, b),
 			       flying->bytes + (size_t)b * QR_BLOCK_BYTES);
@@ -256,8 +266,9 @@ static enum qr_error write_blocks(struct sim_world *world, struct sim_disk *disk
 		disk->misdirect_write = false;
 		return QR_OK;
 	}
-	if (disk->lose_write && lose(world, disk, flying)) {
-		disk->lose_write = false;
+	if (disk->lose_writes > 0 && lose(world, disk, flying)) {
+		disk->lose_writes--;
+		disk->lose_from_zeros = false;
 		return QR_OK;
 	}
 	put(world, disk, flying, 100, true);
@@ -364,6 +375,8 @@ void sim_disk_crash(struct sim_world *world, qr_node node, bool power)
 		sim_disk_op_free(disk->done[d]);
 	disk->done_count = 0;
 	disk->fail_write = false;
+	disk->lose_writes = 0;
+	disk->losing = false;
 }
 
 /* ---- damage ---- */

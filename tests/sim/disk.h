@@ -36,9 +36,11 @@ struct sim_disk {
 	qr_ns read_error_until_ns;
 	qr_ns sync_error_until_ns;
 	qr_ns read_flip_until_ns;
-	bool lied;	 /* a result since the start that was not the truth, or an error */
-	bool fail_write; /* the next one */
-	bool lose_write;
+	bool lied;	      /* a result since the start that was not the truth, or an error */
+	bool fail_write;      /* the next one */
+	uint32_t lose_writes; /* so many from the next one on */
+	bool lose_from_zeros; /* or rather from the next one of zeros: a suffix that is cut off */
+	bool losing;	      /* some of them were, more will be */
 	bool misdirect_write;
 };
 

@@ -50,6 +50,12 @@ static bool pause(struct sim_world *world, struct sim_node *node, qr_ns until_ns
 	node->paused_until_ns = until_ns;
 	node->turn_at_ns = UINT64_MAX; /* a turn that was due comes afterwards */
 	sim_node_wake(world, node->id);
+	/* The first that it hears when it goes on is a question. */
+	sim_queue_add(&world->queue,
+		      (struct sim_event){.at_ns = until_ns - sim_between(world, 0, 4) *
+								     world->plan->delay_max_ns,
+					 .kind = SIM_EVENT_ASK,
+					 .host = node->id});
 	return true;
 }
 
@@ -130,7 +136,9 @@ static bool begin_disk(struct sim_world *world, const struct sim_fault *fault, q
 		disk->read_flip_until_ns = until_ns;
 		return false;
 	case SIM_FAULT_LOST_WRITE:
-		disk->lose_write = true;
+		disk->lose_writes = 1 + fault->amount % 4;
+		disk->lose_from_zeros = fault->amount / 4 % 2 == 0;
+		disk->losing = false;
 		return false;
 	case SIM_FAULT_MISDIRECTED:
 		disk->misdirect_write = true;
@@ -230,7 +238,8 @@ static void mend_node(struct sim_world *world, struct sim_node *node)
 	disk->sync_error_until_ns = 0;
 	disk->read_flip_until_ns = 0;
 	disk->fail_write = false;
-	disk->lose_write = false;
+	disk->lose_writes = 0;
+	disk->losing = false;
 	disk->misdirect_write = false;
 	node->effects_left = 0;
 	node->paused_until_ns = 0;

@@ -15,6 +15,7 @@ enum sim_event_kind {
 	SIM_EVENT_FAULT,  /* `stamp` is its place in the plan */
 	SIM_EVENT_HEAL,	  /* the same fault ends */
 	SIM_EVENT_START,  /* `host` starts again */
+	SIM_EVENT_ASK,	  /* all clients ask `host` for the tail */
 	SIM_EVENT_MEND,	  /* the operator of `host` mends its disk and starts it again */
 };
 

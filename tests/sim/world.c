@@ -212,6 +212,10 @@ static void happen(struct sim_world *world, const struct sim_event *event)
 		if (!node->up && event->stamp == node->incarnation)
 			sim_node_start(world, node->id);
 		break;
+	case SIM_EVENT_ASK:
+		for (uint32_t client = 1; client <= world->plan->client_count; client++)
+			sim_client_ask(world, client, (qr_node)event->host);
+		break;
 	case SIM_EVENT_MEND:
 		if (node->up && event->stamp == node->incarnation)
 			sim_fault_mend(world, node->id);
