@@ -55,6 +55,7 @@ struct dp_host {
 	const struct dp_node_config *config;
 	bool has_directory;
 	struct store_directory directory;
+	uint32_t incarnation;
 	struct dp_group_config *groups; /* plan.group_count of them */
 
 	uint32_t port_count;

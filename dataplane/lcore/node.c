@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
+#include <time.h>
 
 enum qr_error dp_host_open_directory(struct dp_process *process, struct dp_host *host,
 				     struct dp_problem *problem)
@@ -33,14 +33,19 @@ enum qr_error dp_host_open_directory(struct dp_process *process, struct dp_host 
 
 /* ---- cores ---- */
 
-/** Drawn anew at each start, so that peers know old datagrams from new ones. */
-static uint32_t draw_incarnation(void)
+/** What peers tell this life of the node by from earlier ones. */
+static enum qr_error begin(struct dp_host *host, struct dp_problem *problem)
 {
-	uint32_t incarnation = 0;
+	struct store_problem store = {""};
+	struct timespec wall;
+	enum qr_error error;
 
-	if (getrandom(&incarnation, sizeof(incarnation), 0) != (ssize_t)sizeof(incarnation))
-		incarnation = (uint32_t)dp_clock_now();
-	return incarnation;
+	(void)clock_gettime(CLOCK_REALTIME, &wall);
+	error = store_directory_begin(&host->directory, (uint64_t)wall.tv_sec, &host->incarnation,
+				      &store);
+	if (error != QR_OK)
+		dp_complain(problem, "node %u: %s", host->node, store.text);
+	return error;
 }
 
 static enum qr_error build_core(struct dp_process *process, struct dp_host *host,
@@ -50,7 +55,7 @@ static enum qr_error build_core(struct dp_process *process, struct dp_host *host
 	struct dp_core_config config;
 
 	dp_plan_core(plan, host->node, slot->number, host->groups, &config);
-	config.incarnation = draw_incarnation();
+	config.incarnation = host->incarnation;
 	config.direct_io = host->directory.direct;
 	if (dp_memory_map(dp_plan_core_bytes(&config), &slot->memory) != QR_OK) {
 		dp_complain(problem,
@@ -115,7 +120,10 @@ enum qr_error dp_host_build(struct dp_process *process, struct dp_host *host,
 			    struct dp_problem *problem)
 {
 	const struct dp_plan *plan = &process->plan;
+	enum qr_error begun = begin(host, problem);
 
+	if (begun != QR_OK)
+		return begun;
 	host->groups = calloc(plan->group_count, sizeof(*host->groups));
 	if (host->groups == NULL) {
 		dp_complain(problem, "out of memory");

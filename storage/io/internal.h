@@ -2,6 +2,7 @@
  * What the files of storage/io share. Nobody outside includes this.
  *
  *   directory.c  the node's directory: lock, identity, group folders
+ *   starts.c     the node's start counter
  *   ring.c       creation; operations from submission to completion
  *   files.c      the bounded cache of open segments
  *   segment.c    a new segment, step by step

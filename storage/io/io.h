@@ -44,6 +44,17 @@ struct store_problem {
 QR_MUST_USE enum qr_error store_directory_open(const char *path, uint64_t cluster, qr_node node,
 					       bool direct, struct store_directory *ret_directory,
 					       struct store_problem *ret_problem);
+/**
+ * A start of the node, before anything is sent: a number above that of every earlier start.
+ *
+ * @param wall_s  seconds since 1970, for a directory that remembers no start.
+ * Durability: on stable media when this returns; on a full disk perhaps not, then the wall clock
+ *             alone lets it grow.
+ * Errors: QR_IO; ret_problem then names the cause.
+ */
+QR_MUST_USE enum qr_error store_directory_begin(struct store_directory *directory, uint64_t wall_s,
+						uint32_t *ret_incarnation,
+						struct store_problem *ret_problem);
 /** Closing it lets the lock go. A zeroed or half-opened one is fine. */
 void store_directory_close(struct store_directory *directory);
 

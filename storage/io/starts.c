@@ -1,0 +1,105 @@
+/*
+ * The start counter of a node: DIR/starts, 16 bytes, written anew before a start lets anything
+ * leave. It gives the incarnation that every datagram carries; peers take a lower one for the past
+ * (dataplane/transport/replay.h), so it must grow whatever happens to clocks and files:
+ *
+ *   - it is above the one in the file, however the wall clock jumped back;
+ *   - it is at least the seconds since 2020 by the wall clock, so a node whose directory was wiped,
+ *     or whose file is damaged, is not taken for the past either.
+ *
+ * Written in place: 16 bytes of one sector, on a file that keeps its block, so that a full disk
+ * does not keep a node from starting. What a crash leaves: the old value, the new one, or a damaged
+ * file, for which the wall clock stands in.
+ */
+#include "consensus/base/codec.h"
+#include "consensus/base/crc.h"
+#include "storage/format/put.h"
+#include "storage/io/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* 0 magic, 4 incarnation u32, 8 crc (its place zero), 12 zero */
+#define STARTS_MAGIC 0x3153524eu /* "NRS1" */
+#define STARTS_BYTES 16
+#define STARTS_NAME "starts"
+#define STARTS_MODE 0640
+#define EPOCH_2020_S 1577836800u
+
+static uint32_t crc_of(const uint8_t bytes[STARTS_BYTES])
+{
+	uint8_t copy[STARTS_BYTES];
+
+	memcpy(copy, bytes, sizeof(copy));
+	store_put_u32(copy + 8, 0);
+	return qr_crc32c(0, copy, sizeof(copy));
+}
+
+/** The value in the file; 0: there is none that can be believed. */
+static uint32_t stored(int fd)
+{
+	uint8_t bytes[STARTS_BYTES] = {0};
+	struct qr_reader reader = qr_reader_over(bytes, sizeof(bytes));
+	uint32_t magic;
+	uint32_t incarnation;
+
+	if (pread(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return 0;
+	magic = qr_read_u32(&reader);
+	incarnation = qr_read_u32(&reader);
+	if (magic != STARTS_MAGIC || qr_read_u32(&reader) != crc_of(bytes))
+		return 0;
+	return incarnation;
+}
+
+static int store(int fd, int folder, uint32_t incarnation)
+{
+	uint8_t bytes[STARTS_BYTES] = {0};
+
+	store_put_u32(bytes, STARTS_MAGIC);
+	store_put_u32(bytes + 4, incarnation);
+	store_put_u32(bytes + 8, crc_of(bytes));
+	errno = ENOSPC; /* for a short write */
+	if (pwrite(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes) || fsync(fd) != 0 ||
+	    fsync(folder) != 0)
+		return errno;
+	return 0;
+}
+
+static uint32_t next_after(uint32_t before, uint64_t wall_s)
+{
+	uint64_t clock = wall_s > EPOCH_2020_S ? wall_s - EPOCH_2020_S : 1;
+	uint64_t next = (uint64_t)before + 1;
+
+	if (next < clock)
+		next = clock;
+	return next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+}
+
+enum qr_error store_directory_begin(struct store_directory *directory, uint64_t wall_s,
+				    uint32_t *ret_incarnation, struct store_problem *ret_problem)
+{
+	int fd = openat(directory->fd, STARTS_NAME, O_RDWR | O_CREAT | O_CLOEXEC, STARTS_MODE);
+	uint32_t incarnation;
+	int failed;
+
+	if (fd < 0 && errno == ENOSPC) {
+		*ret_incarnation = next_after(0, wall_s);
+		return QR_OK;
+	}
+	if (fd < 0)
+		return store_problem_set(ret_problem, store_error_of(errno),
+					 "cannot open " STARTS_NAME " in the data directory: %s",
+					 strerrordesc_np(errno));
+	incarnation = next_after(stored(fd), wall_s);
+	failed = store(fd, directory->fd, incarnation);
+	(void)close(fd);
+	if (failed != 0 && failed != ENOSPC)
+		return store_problem_set(ret_problem, store_error_of(failed),
+					 "cannot write " STARTS_NAME " in the data directory: %s",
+					 strerrordesc_np(failed));
+	*ret_incarnation = incarnation;
+	return QR_OK;
+}

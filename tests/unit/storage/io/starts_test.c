@@ -1,0 +1,110 @@
+#include "tests/unit/storage/io/files.h"
+
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define WALL_S 1800000000u
+#define SINCE_2020 (1800000000u - 1577836800u)
+
+static char path[PATH_MAX];
+static struct store_directory directory;
+static struct store_problem problem;
+
+static int set_up(void **state)
+{
+	(void)state;
+	files_make(path);
+	return store_directory_open(path, 77, 1, false, &directory, &problem) == QR_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	store_directory_close(&directory);
+	files_remove(path);
+	return 0;
+}
+
+static uint32_t begin(uint64_t wall_s)
+{
+	uint32_t incarnation = 0;
+
+	assert_int_equal(store_directory_begin(&directory, wall_s, &incarnation, &problem), QR_OK);
+	return incarnation;
+}
+
+static void it_grows_from_start_to_start(void **state)
+{
+	(void)state;
+	assert_int_equal(begin(WALL_S), SINCE_2020);
+	assert_int_equal(begin(WALL_S), SINCE_2020 + 1);
+	assert_int_equal(begin(WALL_S + 100), SINCE_2020 + 100);
+}
+
+static void a_clock_that_went_back_does_not_take_it_along(void **state)
+{
+	(void)state;
+	assert_int_equal(begin(WALL_S), SINCE_2020);
+	assert_int_equal(begin(WALL_S - 3600), SINCE_2020 + 1);
+	assert_int_equal(begin(0), SINCE_2020 + 2);
+}
+
+static void a_wiped_directory_is_not_the_past(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 5; n++)
+		(void)begin(WALL_S);
+	assert_int_equal(unlinkat(directory.fd, "starts", 0), 0);
+	assert_int_equal(begin(WALL_S + 60), SINCE_2020 + 60);
+}
+
+static void a_damaged_file_is_replaced(void **state)
+{
+	for (off_t at = 0; at < 12; at++) {
+		int fd;
+		uint8_t byte = 0;
+
+		(void)begin(WALL_S);
+		fd = openat(directory.fd, "starts", O_RDWR | O_CLOEXEC);
+		assert_true(fd >= 0);
+		assert_int_equal(pread(fd, &byte, 1, at), 1);
+		byte ^= 0x40;
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+		assert_int_equal(close(fd), 0);
+		assert_int_equal(begin(WALL_S), SINCE_2020);
+		assert_int_equal(begin(WALL_S), SINCE_2020 + 1);
+		assert_int_equal(unlinkat(directory.fd, "starts", 0), 0);
+	}
+	(void)state;
+}
+
+static void a_torn_file_and_a_clock_before_2020_still_give_one(void **state)
+{
+	int fd = openat(directory.fd, "starts", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "NRS1", 4, 0), 4);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(begin(0), 1);
+	assert_int_equal(begin(0), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(it_grows_from_start_to_start, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_clock_that_went_back_does_not_take_it_along,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_wiped_directory_is_not_the_past, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_damaged_file_is_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_torn_file_and_a_clock_before_2020_still_give_one,
+						set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("storage/io/starts", tests, NULL, NULL);
+}
