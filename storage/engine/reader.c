@@ -7,7 +7,9 @@
  * does what the reader gives.
  *
  * An entry is given when its header, payload and padding hold, its position is right, and it is the
- * successor by chain of the one before. Where the reader starts, the link is known if the index
+ * successor by chain of the one before. What was read ahead above the commit index may be cut off
+ * meanwhile and replaced: then what the parts hold is the past, and is read again. Where the reader
+ * starts, the link is known if the index
  * still has the entry in front; otherwise the first one is verified by itself.
  */
 #include "consensus/base/assert.h"
@@ -15,7 +17,8 @@
 
 #define READER_PARTS 2
 
-enum part_state { PART_EMPTY, PART_WANTED, PART_INFLIGHT, PART_READY };
+/* PART_VOID: in flight, and of no use when it comes: what it reads has been cut off. */
+enum part_state { PART_EMPTY, PART_WANTED, PART_INFLIGHT, PART_VOID, PART_READY };
 
 struct part {
 	enum part_state state;
@@ -39,6 +42,8 @@ struct store_reader {
 
 	struct store_prefix before; /* the prefix in front of the next entry */
 	bool linked;		    /* all of it is known, not only its index and block */
+	qr_block behind;	    /* where the entry before ends: before.block, without a gap */
+	uint64_t generation;	    /* of the log when the parts were filled */
 	bool by_offset;		    /* skip up to the record `offset`, else up to entry `index` */
 	qr_index index;
 	qr_offset offset;
@@ -75,6 +80,7 @@ static void start(struct store_reader *reader, struct store_log *log, uint64_t t
 	reader->part_count = strides >= READER_PARTS ? READER_PARTS : 1;
 	reader->part_blocks = strides / reader->part_count * log->stride_blocks;
 	reader->current = 0;
+	reader->generation = log->generation;
 	reader->error = QR_OK;
 	for (uint32_t i = 0; i < reader->part_count; i++) {
 		reader->parts[i] = (struct part){
@@ -94,6 +100,7 @@ static void begin_at(struct store_reader *reader, struct store_checkpoint checkp
 	} else {
 		reader->before = (struct store_prefix){.index = before};
 	}
+	reader->behind = reader->linked ? reader->before.block : checkpoint.block;
 	/* Where the entry itself begins: behind a gap that its predecessor cannot know of. */
 	reader->before.block = checkpoint.block;
 }
@@ -126,6 +133,25 @@ void store_reader_start_offset(struct store_reader *reader, struct store_log *lo
 
 /* ---- the buffer ---- */
 
+static bool is_inflight(const struct part *part)
+{
+	return part->state == PART_INFLIGHT || part->state == PART_VOID;
+}
+
+/** A suffix was cut off since the parts were filled: they may hold it. */
+static void forget_what_was_cut(struct store_reader *reader)
+{
+	if (reader->generation == reader->log->generation)
+		return;
+	reader->generation = reader->log->generation;
+	for (uint32_t i = 0; i < reader->part_count; i++) {
+		struct part *part = &reader->parts[i];
+
+		part->state = is_inflight(part) ? PART_VOID : PART_EMPTY;
+	}
+	reader->before.block = reader->behind;
+}
+
 /** What to read from `block` on: to the end of a stride, of the segment, of what is durable. */
 static uint32_t extent(const struct store_reader *reader, qr_block block)
 {
@@ -143,7 +169,7 @@ static uint32_t extent(const struct store_reader *reader, qr_block block)
 
 static bool part_holds(const struct part *part, qr_block block)
 {
-	return part->state != PART_EMPTY && block >= part->block &&
+	return part->state != PART_EMPTY && part->state != PART_VOID && block >= part->block &&
 	       block - part->block < part->blocks;
 }
 
@@ -151,7 +177,7 @@ static void want(const struct store_reader *reader, struct part *part, qr_block 
 {
 	uint32_t blocks = extent(reader, block);
 
-	QR_ASSERT(part->state != PART_INFLIGHT);
+	QR_ASSERT(!is_inflight(part));
 	part->state = blocks > 0 ? PART_WANTED : PART_EMPTY;
 	part->block = block;
 	part->blocks = blocks;
@@ -170,12 +196,12 @@ static const uint8_t *bytes_at(struct store_reader *reader, qr_block block)
 		current = other;
 		other = swapped;
 	}
-	if (!part_holds(current, block) && current->state != PART_INFLIGHT)
+	if (!part_holds(current, block) && !is_inflight(current))
 		want(reader, current, block);
 	if (current->state != PART_READY || !part_holds(current, block))
 		return NULL;
 	/* Read ahead while this part is consumed. */
-	if (other != current && other->state != PART_INFLIGHT && other->state != PART_WANTED &&
+	if (other != current && !is_inflight(other) && other->state != PART_WANTED &&
 	    !part_holds(other, current->block + current->blocks))
 		want(reader, other, current->block + current->blocks);
 	return current->data + (size_t)(block - current->block) * QR_BLOCK_BYTES;
@@ -187,6 +213,7 @@ unsigned store_reader_poll(struct store_reader *reader, struct store_op *ret_op)
 
 	if (reader->log == NULL || reader->inflight || reader->error != QR_OK)
 		return 0;
+	forget_what_was_cut(reader);
 	if (part->state != PART_WANTED)
 		part = &reader->parts[(reader->current + 1) % reader->part_count];
 	if (part->state != PART_WANTED)
@@ -209,9 +236,12 @@ void store_reader_complete(struct store_reader *reader, const struct store_compl
 	if (reader->log == NULL)
 		return; /* stopped meanwhile */
 	QR_ASSERT(completion->tag == reader->tag);
+	forget_what_was_cut(reader);
 	for (uint32_t i = 0; i < reader->part_count; i++) {
-		if (reader->parts[i].state == PART_INFLIGHT)
-			reader->parts[i].state = PART_READY;
+		struct part *part = &reader->parts[i];
+
+		if (is_inflight(part))
+			part->state = part->state == PART_VOID ? PART_EMPTY : PART_READY;
 	}
 	if (completion->result != QR_OK)
 		reader->error = completion->result == QR_NOT_FOUND ? QR_CORRUPT : QR_IO;
@@ -248,14 +278,36 @@ static enum qr_error probe(struct store_reader *reader, qr_block block,
 	return store_entry_verify(bytes, &expected, ret_entry);
 }
 
+/**
+ * An entry that the index still has is where it says, and is that one. Without this a cut suffix
+ * whose zeros the device has lost would be read in place of what replaced it: both are successors
+ * of the entry before.
+ */
+static enum qr_error step_known(struct store_reader *reader, const struct store_index_entry *known,
+				struct store_entry *ret_entry, const uint8_t **ret_bytes)
+{
+	enum qr_error error;
+
+	reader->before.block = known->block;
+	error = probe(reader, known->block, ret_entry, ret_bytes);
+	if (error == QR_OK && store_entry_digest(*ret_bytes) != known->digest)
+		return QR_STALE;
+	return error;
+}
+
 /** The next entry at either of its two places. */
 static enum qr_error step(struct store_reader *reader, struct store_entry *ret_entry,
 			  const uint8_t **ret_bytes)
 {
+	const struct store_index_entry *known =
+		store_index_at(reader->log, reader->before.index + 1);
 	qr_block tail = reader->before.block;
 	qr_block next = store_stride_end(reader->log, tail);
-	enum qr_error error = probe(reader, tail, ret_entry, ret_bytes);
+	enum qr_error error;
 
+	if (known != NULL)
+		return step_known(reader, known, ret_entry, ret_bytes);
+	error = probe(reader, tail, ret_entry, ret_bytes);
 	if (error == QR_OK || error == QR_AGAIN || next == tail)
 		return error;
 	reader->before.block = next; /* a gap: do not look there again */
@@ -277,6 +329,7 @@ enum qr_error store_reader_next(struct store_reader *reader, struct store_locati
 	enum qr_error error;
 
 	QR_ASSERT(reader->log != NULL);
+	forget_what_was_cut(reader);
 	do {
 		if (reader->error != QR_OK)
 			return reader->error;
@@ -290,6 +343,7 @@ enum qr_error store_reader_next(struct store_reader *reader, struct store_locati
 			return QR_CORRUPT;
 		}
 		reader->before = store_index_prefix_after(&entry, store_entry_digest(bytes));
+		reader->behind = reader->before.block;
 		reader->linked = true;
 	} while (!is_wanted(reader, &entry));
 

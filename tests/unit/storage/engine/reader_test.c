@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define TAG 42
 
@@ -221,6 +222,82 @@ static void the_next_part_is_read_ahead(void **state)
 	stop();
 }
 
+/* Found by quorate-sim: what was read ahead above the commit index was served after it had been cut
+ * off and replaced. */
+static void what_was_read_ahead_and_cut_off_is_read_again(void **state)
+{
+	struct store_location location;
+	struct qr_span bytes;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rig_append(&rig, 100), QR_OK);
+	rig_drain(&rig);
+	store_reader_start_index(reader, rig.log, 1, TAG);
+	assert_int_equal(next(&location, &bytes), QR_OK);
+	rig_truncate(&rig, 1);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rig_append(&rig, 200), QR_OK);
+	rig_drain(&rig);
+	for (qr_index index = 2; index <= 5; index++) {
+		assert_int_equal(next(&location, &bytes), QR_OK);
+		assert_int_equal(location.index, index);
+		assert_true(store_entry_digest(bytes.data) == rig_digest(&rig, index));
+	}
+	stop();
+}
+
+/* The same while the part that holds it is still on its way. */
+static void what_is_cut_off_while_it_is_being_read_is_read_again(void **state)
+{
+	struct store_completion completion;
+	struct store_location location;
+	struct qr_span bytes;
+	struct store_op op;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(rig_append(&rig, 100), QR_OK);
+	rig_drain(&rig);
+	store_reader_start_index(reader, rig.log, 1, TAG);
+	assert_int_equal(store_reader_next(reader, &location, &bytes), QR_AGAIN);
+	assert_int_equal(store_reader_poll(reader, &op), 1);
+	disk_start(&rig.disk, &op);
+	completion = disk_finish(&rig.disk, rig.disk.pending_count - 1);
+	rig_truncate(&rig, 1);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(rig_append(&rig, 200), QR_OK);
+	rig_drain(&rig);
+	store_reader_complete(reader, &completion);
+	for (qr_index index = 1; index <= 4; index++) {
+		assert_int_equal(next(&location, &bytes), QR_OK);
+		assert_true(store_entry_digest(bytes.data) == rig_digest(&rig, index));
+	}
+	stop();
+}
+
+/* A device that lost the zeros over a cut suffix: its remains are a successor, and not the one. */
+static void remains_of_a_cut_suffix_are_not_taken_for_what_the_index_knows(void **state)
+{
+	struct store_location location;
+	struct qr_span bytes;
+	uint8_t old[QR_BLOCK_BYTES];
+
+	(void)state;
+	assert_int_equal(rig_append(&rig, 100), QR_OK);
+	assert_int_equal(rig_append(&rig, 100), QR_OK);
+	rig_drain(&rig);
+	memcpy(old, disk_block(&rig.disk, 1), QR_BLOCK_BYTES);
+	rig_truncate(&rig, 1);
+	assert_int_equal(rig_append(&rig, 200), QR_OK);
+	rig_drain(&rig);
+	memcpy(disk_block(&rig.disk, 1), old, QR_BLOCK_BYTES);
+	store_reader_start_index(reader, rig.log, 1, TAG);
+	assert_int_equal(next(&location, &bytes), QR_OK);
+	assert_int_equal(next(&location, &bytes), QR_CORRUPT);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +309,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(damage_is_an_error, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_op_in_flight_is_waited_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_next_part_is_read_ahead, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_was_read_ahead_and_cut_off_is_read_again,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_is_cut_off_while_it_is_being_read_is_read_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			remains_of_a_cut_suffix_are_not_taken_for_what_the_index_knows, set_up,
+			tear_down),
 	};
 
 	return cmocka_run_group_tests_name("storage/engine/reader", tests, NULL, NULL);
