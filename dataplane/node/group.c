@@ -110,13 +110,15 @@ static void apply_committed(struct dp_core *core, struct dp_group *group, qr_ind
 
 /* ---- carrying out what consensus wants ---- */
 
-static void cut_suffix(struct dp_group *group, qr_index to, uint64_t generation)
+static void cut_suffix(struct dp_core *core, struct dp_group *group, qr_index to,
+		       uint64_t generation)
 {
 	QR_ASSERT(to >= group->applied);
 	if (store_entry_is_open(group->log))
 		store_entry_drop(group->log);
 	store_truncate(group->log, to, generation);
 	dp_sessions_truncate(group->sessions, to);
+	dp_reader_cut(core, group, to);
 	dp_follow_reset(group);
 }
 
@@ -143,7 +145,7 @@ static void carry_out(struct dp_core *core, struct dp_group *group)
 	struct raft_effects *effects = &core->effects;
 
 	if (effects->truncated)
-		cut_suffix(group, effects->truncate_to, effects->generation);
+		cut_suffix(core, group, effects->truncate_to, effects->generation);
 	if (effects->role_changed)
 		role_changed(core, group);
 	if (effects->save_state)

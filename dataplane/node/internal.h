@@ -129,6 +129,11 @@ void dp_read_tail_applied(struct dp_core *core, struct dp_group *group);
 void dp_read_pump(struct dp_core *core);
 struct dp_reader *dp_reader_acquire(struct dp_core *core, struct dp_group *group);
 void dp_reader_release(struct dp_reader *reader);
+/**
+ * Entries above `to` no longer exist. A stream of a past leader may have left a reader that stands
+ * at one, and a client's read would take it over.
+ */
+void dp_reader_cut(struct dp_core *core, const struct dp_group *group, qr_index to);
 /** Move to the next entry. Errors as store_reader_next; QR_OK: location and bytes are set. */
 enum qr_error dp_reader_next(struct dp_reader *reader);
 uint64_t dp_reader_tag(const struct dp_core *core, const struct dp_reader *reader);

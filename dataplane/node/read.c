@@ -81,6 +81,19 @@ void dp_reader_release(struct dp_reader *reader)
 		store_reader_stop(reader->reader);
 }
 
+void dp_reader_cut(struct dp_core *core, const struct dp_group *group, qr_index to)
+{
+	for (uint32_t r = 0; r < core->reader_count; r++) {
+		struct dp_reader *reader = &core->readers[r];
+
+		if (reader->group != group || !reader->has_entry || reader->location.index <= to)
+			continue;
+		reader->has_entry = false;
+		if (!reader->busy)
+			store_reader_stop(reader->reader);
+	}
+}
+
 enum qr_error dp_reader_next(struct dp_reader *reader)
 {
 	enum qr_error error = store_reader_next(reader->reader, &reader->location, &reader->bytes);
