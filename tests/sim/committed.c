@@ -8,6 +8,7 @@
 #include "tests/sim/memory.h"
 #include "tests/sim/world.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- records ---- */
@@ -316,24 +317,53 @@ void sim_oracle_acked(struct sim_world *world, uint32_t number, qr_offset offset
 	world->count.acked++;
 }
 
-void sim_oracle_read(struct sim_world *world, qr_group group, const struct dp_batch *batch)
+/** Records that somebody says are committed, as they are in a body. */
+static void check_records(struct sim_world *world, qr_group group, qr_offset first, uint32_t count,
+			  struct qr_span body, const char *who)
 {
 	const struct sim_log *log = &world->oracle.logs[group];
-	struct qr_reader records = qr_reader_over(batch->body.data, batch->body.size_bytes);
+	struct qr_reader records = qr_reader_over(body.data, body.size_bytes);
 
-	for (uint32_t r = 0; r < batch->count; r++) {
+	for (uint32_t r = 0; r < count; r++) {
 		struct qr_span bytes = {.size_bytes = qr_read_u32(&records)};
-		qr_offset offset = batch->offset + r;
+		qr_offset offset = first + r;
+		uint32_t number;
 
 		bytes.data = qr_read_bytes(&records, bytes.size_bytes);
 		if (offset >= log->record_count)
-			sim_fail(world, 15, "a reader gets record %lu, committed are %lu",
+			sim_fail(world, 15, "%s record %lu, committed are %lu", who,
 				 (unsigned long)offset, (unsigned long)log->record_count);
-		if (bytes.data == NULL || recognise(world, group, bytes) != log->records[offset])
-			sim_fail(world, 5, "a reader gets something else at offset %lu",
+		if (bytes.data == NULL)
+			sim_fail(world, 5, "%s half a record at offset %lu", who,
 				 (unsigned long)offset);
+		number = recognise(world, group, bytes);
+		if (number != log->records[offset])
+			sim_fail(world, 5, "%s record %u at offset %lu; it is at %ld", who, number,
+				 (unsigned long)offset, (long)world->oracle.records[number].offset);
 	}
+}
+
+void sim_oracle_read(struct sim_world *world, qr_group group, const struct dp_batch *batch)
+{
+	check_records(world, group, batch->offset, batch->count, batch->body, "a reader gets");
 	world->count.read += batch->count;
+}
+
+void sim_oracle_served(struct sim_world *world, qr_node node, struct qr_span datagram)
+{
+	struct qr_reader messages = qr_reader_over(datagram.data + WIRE_HEADER_BYTES,
+						   datagram.size_bytes - WIRE_HEADER_BYTES);
+	struct wire_message message;
+	struct wire_records records;
+	char who[32];
+
+	(void)snprintf(who, sizeof(who), "node %u serves", node);
+	while (wire_next(&messages, &message) == QR_OK) {
+		if (message.type == WIRE_RECORDS && wire_get_records(&message, &records) == QR_OK &&
+		    records.status == QR_OK && records.piece_total == 0)
+			check_records(world, message.group, records.offset, records.count,
+				      records.bulk, who);
+	}
 }
 
 void sim_oracle_tail(struct sim_world *world, qr_group group, qr_offset acked_end, qr_offset end)

@@ -279,8 +279,11 @@ static bool send(struct sim_world *world, struct sim_node *node, const struct dp
 	if (!carry_on(world, node,
 		      sim_effect_of_datagram((struct qr_span){tx->data, tx->size_bytes})))
 		return false;
-	if (tx->peer != 0)
+	if (tx->peer != 0) {
 		sim_oracle_sent(world, node->id, (struct qr_span){tx->data, tx->size_bytes});
+	} else {
+		sim_oracle_served(world, node->id, (struct qr_span){tx->data, tx->size_bytes});
+	}
 	sim_net_send(world, node->id, to, tx->data, tx->size_bytes);
 	return true;
 }

@@ -76,6 +76,8 @@ void sim_oracle_ended(struct sim_world *world, qr_node node);
 void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group);
 /** A datagram to a peer leaves: what it promises must be on stable media. */
 void sim_oracle_sent(struct sim_world *world, qr_node node, struct qr_span datagram);
+/** A datagram to a client leaves: the records in it must be committed. */
+void sim_oracle_served(struct sim_world *world, qr_node node, struct qr_span datagram);
 /** The world is calm and quiet: all replicas hold the same, up to the last byte. */
 void sim_oracle_audit(struct sim_world *world);
 /** Caught up: every replica has committed all that its leader has. */
