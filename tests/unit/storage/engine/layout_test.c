@@ -148,6 +148,59 @@ static void the_window_refuses_when_it_is_full(void **state)
 	assert_int_equal(rig_append(&rig, 1), QR_BUSY);
 }
 
+/** An entry without payload, laid out and durable. QR_OK or the refusal. */
+static enum qr_error lay_empty(enum raft_entry_kind kind)
+{
+	enum qr_error error = store_entry_open(rig.log, rig.term, kind, 0);
+
+	if (error != QR_OK)
+		return error;
+	(void)store_entry_close(rig.log, 0, 0, 0);
+	store_write(rig.log, store_log_last(rig.log), store_log_last(rig.log), rig.generation);
+	rig_drain(&rig);
+	return QR_OK;
+}
+
+/* What earlier leaders left uncommitted fills the window, and only a no-op can get it committed. */
+static void a_full_window_still_takes_half_a_window_of_noops(void **state)
+{
+	qr_index last;
+	unsigned noops = 0;
+
+	(void)state;
+	while (lay_empty(RAFT_ENTRY_DATA) == QR_OK)
+		assert_true(store_log_last(rig.log) <= 64);
+	last = store_log_last(rig.log);
+	assert_int_equal(store_log_tail(rig.log), 64);
+	assert_int_equal(store_log_durable(rig.log).index, last);
+	assert_int_equal(lay_empty(RAFT_ENTRY_SESSION), QR_BUSY);
+	assert_int_equal(lay_empty(RAFT_ENTRY_CONFIGURATION), QR_OK);
+	while (lay_empty(RAFT_ENTRY_NOOP) == QR_OK)
+		assert_true(++noops < 64);
+	assert_int_equal(noops, 64 / 2 - 1);
+	assert_int_equal(lay_empty(RAFT_ENTRY_NOOP), QR_BUSY);
+	assert_int_equal(lay_empty(RAFT_ENTRY_DATA), QR_BUSY);
+	/* They went over the oldest, which the disk has. */
+	rig_crash_and_open(&rig);
+	assert_int_equal(rig.recovered, QR_NOT_FOUND);
+	assert_int_equal(store_log_last(rig.log), last + 1 + noops);
+}
+
+/* What is not durable has no other copy. */
+static void noops_never_go_over_what_is_not_durable(void **state)
+{
+	(void)state;
+	while (rig_append(&rig, 0) == QR_OK) {
+		assert_true(store_log_last(rig.log) <= 64);
+		rig_settle(&rig); /* the next segment is prepared, nothing is written */
+	}
+	assert_int_equal(store_log_tail(rig.log), 64);
+	assert_int_equal(store_log_durable(rig.log).index, 0);
+	assert_int_equal(store_entry_open(rig.log, rig.term, RAFT_ENTRY_NOOP, 0), QR_BUSY);
+	rig_drain(&rig);
+	assert_int_equal(store_entry_open(rig.log, rig.term, RAFT_ENTRY_NOOP, 0), QR_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +211,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_taken_back_is_padding, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(offsets_and_chain_follow, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_window_refuses_when_it_is_full, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_full_window_still_takes_half_a_window_of_noops,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(noops_never_go_over_what_is_not_durable, set_up,
 						tear_down),
 	};
 
