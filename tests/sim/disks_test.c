@@ -1,0 +1,298 @@
+/*
+ * Disks and power, one story per fault: what a person would see. That nothing acknowledged is lost,
+ * and everything else that must hold, is checked by the oracle throughout.
+ */
+#include "tests/sim/story.h"
+
+/* ---- power ---- */
+
+static void all_nodes_lose_power_at_once(void **state)
+{
+	struct story *story = story_create(1, 3);
+
+	(void)state;
+	story_begin(story);
+	for (uint32_t round = 0; round < 5; round++) {
+		story_run_acked(story, 300);
+		(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_POWER_ALL},
+				  10 * STORY_MS);
+	}
+	story_run_acked(story, 300);
+	assert_int_equal(story->world.count.crashes, 15);
+	story_end(story);
+}
+
+static uint32_t writes_in_flight(const struct story *story, qr_node node)
+{
+	const struct sim_disk *disk = &story->world.nodes[node].disk;
+	uint32_t count = 0;
+
+	for (uint32_t f = 0; f < disk->flying_count; f++)
+		count += disk->flying[f]->op.kind == STORE_OP_WRITE;
+	return count;
+}
+
+/* Several records torn at the tail are what overlapping writes leave, no damage (TigerBeetle
+ * #2345). */
+static void several_torn_records_at_the_tail_are_no_damage(void **state)
+{
+	struct story *story = story_create(2, 3);
+
+	(void)state;
+	story->plan.write_depth = 6;
+	story->plan.write_max_blocks = 2;
+	story->plan.appends_per_second = 2000;
+	story_begin(story);
+	for (uint32_t round = 0; round < 12; round++) {
+		qr_node leader;
+
+		for (qr_node node = 1; node <= 3; node++) {
+			(void)story_fault(story,
+					  (struct sim_fault){.kind = SIM_FAULT_DISK_SLOW,
+							     .a = node,
+							     .amount = 30},
+					  STORY_FOR_EVER);
+		}
+		leader = story_leader(story);
+		STORY_AWAIT(story, writes_in_flight(story, leader) >= 4);
+		(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_POWER_ALL},
+				  10 * STORY_MS);
+		for (qr_node node = 1; node <= 3; node++)
+			story->world.nodes[node].disk.slow_until_ns = 0;
+		story_run_acked(story, 200);
+	}
+	story_end(story);
+}
+
+/* ---- writes that fail ---- */
+
+#define SUFFIX_MAX 64
+
+struct suffix {
+	qr_index first;
+	uint32_t count;
+	qr_term terms[SUFFIX_MAX];
+	uint64_t digests[SUFFIX_MAX];
+};
+
+/** What the node has and does not know to be committed. */
+static void remember_suffix(const struct dp_group *group, struct suffix *ret_suffix)
+{
+	struct suffix *suffix = ret_suffix;
+
+	*suffix = (struct suffix){.first = group->raft.commit + 1};
+	for (qr_index i = suffix->first; i <= group->raft.last; i++) {
+		const struct store_index_entry *at = store_index_at(group->log, i);
+
+		assert_non_null(at);
+		assert_true(suffix->count < SUFFIX_MAX);
+		suffix->terms[suffix->count] = at->term;
+		suffix->digests[suffix->count++] = at->digest;
+	}
+}
+
+/** No other entry has got one of those positions. */
+static void expect_not_used_again(const struct story *story, const struct suffix *suffix)
+{
+	const struct sim_log *log = &story->world.oracle.logs[1];
+
+	assert_true(log->count >= suffix->first + suffix->count);
+	for (uint32_t i = 0; i < suffix->count; i++) {
+		const struct sim_entry *entry = &log->entries[suffix->first - 1 + i];
+
+		if (entry->term == suffix->terms[i])
+			assert_true(entry->digest == suffix->digests[i]);
+	}
+}
+
+/* The write of a leader fails, and whether it is there nobody knows: it must not give the same
+ * (index, term) to something else (canonical/raft #320). */
+static void fail_the_leaders_write(uint64_t seed, qr_node nodes)
+{
+	struct story *story = story_create(seed, nodes);
+	struct suffix suffix;
+	qr_term term;
+	qr_node old;
+
+	story_begin(story);
+	old = story_leader(story);
+	term = story_group(story, old)->raft.state.term;
+	story->world.nodes[old].operator_comes = true; /* when the story says so */
+	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_WRITE_ERROR, .a = old},
+			  STORY_FOR_EVER);
+	STORY_AWAIT_IN(story, 20000, STORY_SECOND,
+		       store_log_condition(story_group(story, old)->log) == QR_POISONED);
+	remember_suffix(story_group(story, old), &suffix);
+	assert_true(suffix.count > 0);
+	/* At once, and not only because nothing is written any more. */
+	STORY_AWAIT_IN(story, STORY_STEP_NS, STORY_ELECTION_NS / 4,
+		       story_group(story, old)->raft.role != RAFT_LEADER);
+	if (nodes > 1) {
+		story_run_acked(story, 300);
+		assert_int_not_equal(story_leader(story), old);
+	}
+	/* Poisoned it stays until it was opened and verified anew. */
+	assert_int_equal(store_log_condition(story_group(story, old)->log), QR_POISONED);
+	sim_fault_mend(&story->world, old);
+	story_run_acked(story, 300);
+	assert_true(sim_oracle_term(&story->world, 1) > term);
+	assert_int_equal(store_log_condition(story_group(story, old)->log), QR_OK);
+	expect_not_used_again(story, &suffix);
+	story_end(story);
+}
+
+static void a_leader_whose_write_fails_is_replaced(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 5; seed++)
+		fail_the_leaders_write(seed, 3);
+}
+
+static void a_single_node_whose_write_fails_begins_a_new_term(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 5; seed++)
+		fail_the_leaders_write(seed, 1);
+}
+
+/* ---- disks that are slow, or full ---- */
+
+/* Its heartbeats go on, and nobody else would stand (hashicorp/raft #503). */
+static void a_leader_whose_disk_hangs_steps_down(void **state)
+{
+	struct story *story = story_create(4, 3);
+	qr_ns hangs_ns = 30 * STORY_SECOND;
+	qr_ns until_ns;
+	qr_node old;
+
+	(void)state;
+	story_begin(story);
+	old = story_leader(story);
+	until_ns = story->world.now_ns + hangs_ns;
+	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_DISK_STUCK, .a = old},
+			  hangs_ns);
+	STORY_AWAIT_IN(story, STORY_STEP_NS, 2 * STORY_ELECTION_NS,
+		       story_group(story, old)->raft.role != RAFT_LEADER);
+	STORY_AWAIT_IN(story, STORY_STEP_NS, 10 * STORY_ELECTION_NS,
+		       sim_oracle_leader(&story->world, 1) != 0);
+	story_run_acked(story, 500);
+	/* It hears of everything, and does not stand in the way. */
+	story_run(story, 20 * STORY_ELECTION_NS);
+	assert_int_not_equal(story_leader(story), old);
+	assert_true(story_group(story, old)->raft.last >
+		    story_group(story, old)->raft.durable.index);
+	assert_true(story->world.now_ns < until_ns);
+	STORY_AWAIT(story,
+		    story->world.now_ns > until_ns && sim_oracle_is_converged(&story->world));
+	story_end(story);
+}
+
+static void a_slow_follower_leaves_the_commit_path(void **state)
+{
+	struct story *story = story_create(5, 3);
+	qr_node leader;
+	qr_node slow;
+	qr_ns began_ns;
+
+	(void)state;
+	story_begin(story);
+	leader = story_leader(story);
+	slow = story_next(story, leader, 1);
+	(void)story_fault(
+		story, (struct sim_fault){.kind = SIM_FAULT_DISK_SLOW, .a = slow, .amount = 10000},
+		STORY_FOR_EVER);
+	began_ns = story->world.now_ns;
+	story_run_acked(story, 1000);
+	/* At the pace of the clients: 500 a second. */
+	assert_true(story->world.now_ns - began_ns < 4 * STORY_SECOND);
+	assert_int_equal(story_leader(story), leader);
+	assert_true(story_group(story, slow)->raft.durable.index <
+		    story_group(story, leader)->raft.commit);
+	story_end(story);
+}
+
+static void a_full_disk_refuses_and_resumes_when_freed(void **state)
+{
+	struct story *story = story_create(6, 3);
+	uint64_t acked;
+	uint64_t tails;
+
+	(void)state;
+	story_begin(story);
+	for (qr_node node = 1; node <= 3; node++) {
+		(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_DISK_FULL, .a = node},
+				  STORY_FOR_EVER);
+	}
+	STORY_AWAIT(story, store_log_condition(story_group(story, story_leader(story))->log) ==
+				   QR_NO_SPACE);
+	story_run(story, STORY_SECOND);
+	acked = story->world.count.acked;
+	tails = story->world.count.tails;
+	story_run(story, 10 * STORY_SECOND);
+	assert_int_equal(story->world.count.acked, acked);
+	assert_true(story->world.count.tails > tails); /* reads go on */
+	for (qr_node node = 1; node <= 3; node++)
+		story->world.nodes[node].disk.full_until_ns = 0;
+	story_run_acked(story, 500);
+	story_end(story);
+}
+
+/* ---- disks that lie ---- */
+
+/** A write of a follower is answered and is not there; restarted, it must notice. */
+static void lie_to_a_follower(enum sim_fault_kind kind, uint64_t seed)
+{
+	struct story *story = story_create(seed, 3);
+	struct sim_world *world = &story->world;
+	qr_node node;
+
+	story_begin(story);
+	story_run_acked(story, 500);
+	node = story_next(story, story_leader(story), 1);
+	(void)story_fault(story, (struct sim_fault){.kind = kind, .a = node}, STORY_FOR_EVER);
+	STORY_AWAIT(story, world->count.faults[kind] == 1);
+	/* What the node could not notice yet is not for one log alone to survive: disk.h. */
+	STORY_AWAIT(story, !sim_disk_is_fragile(&world->nodes[node].disk));
+	assert_int_equal(world->count.damage_found, 0);
+	assert_true(sim_media_damage_count(&world->nodes[node].disk.media) > 0);
+	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_KILL, .a = node},
+			  10 * STORY_MS);
+	assert_false(world->nodes[node].up);
+	STORY_AWAIT(story, world->count.damage_found == 1);
+	STORY_AWAIT(story, sim_node_group(&world->nodes[node], 1) != NULL);
+	story_run_acked(story, 300);
+	story_end(story);
+}
+
+/* Sound in itself, at the wrong place: neither its own place nor the one it went to may pass for
+ * right (TigerBeetle #2711). */
+static void a_misdirected_write_is_noticed(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 10; seed < 18; seed++)
+		lie_to_a_follower(SIM_FAULT_MISDIRECTED, seed);
+}
+
+static void a_lost_write_is_noticed(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 20; seed < 28; seed++)
+		lie_to_a_follower(SIM_FAULT_LOST_WRITE, seed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_nodes_lose_power_at_once),
+		cmocka_unit_test(several_torn_records_at_the_tail_are_no_damage),
+		cmocka_unit_test(a_leader_whose_write_fails_is_replaced),
+		cmocka_unit_test(a_single_node_whose_write_fails_begins_a_new_term),
+		cmocka_unit_test(a_leader_whose_disk_hangs_steps_down),
+		cmocka_unit_test(a_slow_follower_leaves_the_commit_path),
+		cmocka_unit_test(a_full_disk_refuses_and_resumes_when_freed),
+		cmocka_unit_test(a_misdirected_write_is_noticed),
+		cmocka_unit_test(a_lost_write_is_noticed),
+	};
+
+	return cmocka_run_group_tests_name("sim/disks", tests, NULL, NULL);
+}
