@@ -318,6 +318,12 @@ static enum qr_error accept(struct store_log *log, const struct store_entry *ent
 		note_damage(log, entry->block, QR_STALE);
 		return fail(log, QR_CORRUPT);
 	}
+	/* No entry is written before its term: a newer slot is lost, and what it said of the vote.
+	 */
+	if (entry->term > log->slots.current.state.term) {
+		note_damage(log, entry->block, QR_CORRUPT);
+		return fail(log, QR_CORRUPT);
+	}
 	store_index_append(log, entry, digest);
 	*ret_entry = (struct store_recovered_entry){
 		.entry = *entry,

@@ -34,9 +34,9 @@ void rig_init(struct rig *rig, const struct store_log_parameters *parameters, ui
 	disk_init(&rig->disk, parameters->geometry.segment_blocks);
 	qr_arena_init(&arena, NULL, 0);
 	QR_ASSERT(store_log_create(&arena, parameters) == NULL);
-	rig->memory_bytes =
-		(arena.used_bytes + RIG_MEMORY_ALIGN - 1) / RIG_MEMORY_ALIGN * RIG_MEMORY_ALIGN;
-	rig->memory = aligned_alloc(RIG_MEMORY_ALIGN, rig->memory_bytes);
+	rig->memory_bytes = arena.used_bytes;
+	rig->memory = aligned_alloc(RIG_MEMORY_ALIGN, (arena.used_bytes + RIG_MEMORY_ALIGN - 1) /
+							      RIG_MEMORY_ALIGN * RIG_MEMORY_ALIGN);
 	QR_ASSERT(rig->memory != NULL);
 }
 
@@ -149,6 +149,31 @@ void rig_crash_and_open(struct rig *rig)
 	(void)rig_open(rig);
 }
 
+/** Start and finish the next write of a slot, and nothing else. */
+static void write_slot(struct rig *rig)
+{
+	struct store_op op;
+	unsigned count = store_log_poll(rig->log, &op, 1);
+
+	QR_ASSERT(count == 1 && op.kind == STORE_OP_WRITE_SLOT);
+	disk_start(&rig->disk, &op);
+	rig_finish(rig, rig->disk.pending_count - 1);
+}
+
+/** The term is on stable media, in both slots, before there is an entry of it. */
+static void save_term(struct rig *rig)
+{
+	struct raft_hard_state state = store_log_slot(rig->log)->state;
+
+	if (state.term >= rig->term)
+		return;
+	state.term = rig->term;
+	state.generation++;
+	store_save_state(rig->log, &state);
+	write_slot(rig);
+	write_slot(rig);
+}
+
 enum qr_error rig_lay(struct rig *rig, uint32_t payload_bytes)
 {
 	struct store_entry entry;
@@ -159,6 +184,7 @@ enum qr_error rig_lay(struct rig *rig, uint32_t payload_bytes)
 
 	if (error != QR_OK)
 		return error;
+	save_term(rig);
 	at = store_entry_take(rig->log, payload_bytes);
 	for (uint32_t i = 0; i < payload_bytes; i++)
 		at[i] = (uint8_t)(qr_prng_next(&rig->prng) >> 24);

@@ -135,6 +135,18 @@ void files_drain(struct files_log *files)
 	} while (store_log_pending(files->log) > 0 || store_io_inflight(files->io) > 0);
 }
 
+/** The term of all entries here; they are written once it is on stable media. */
+static void save_term(struct files_log *files)
+{
+	struct raft_hard_state state = store_log_slot(files->log)->state;
+
+	if (state.term != 0)
+		return;
+	state.term = 1;
+	state.generation++;
+	store_save_state(files->log, &state);
+}
+
 enum qr_error files_append(struct files_log *files, uint32_t payload_bytes, uint8_t fill)
 {
 	enum qr_error error = store_entry_open(files->log, 1, RAFT_ENTRY_DATA, payload_bytes);
@@ -142,6 +154,7 @@ enum qr_error files_append(struct files_log *files, uint32_t payload_bytes, uint
 
 	if (error != QR_OK)
 		return error;
+	save_term(files);
 	memset(store_entry_take(files->log, payload_bytes), fill, payload_bytes);
 	(void)store_entry_close(files->log, 1, 0, 0);
 	last = store_log_last(files->log);
