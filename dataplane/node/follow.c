@@ -24,30 +24,50 @@ void dp_follow_reset(struct dp_group *group)
 
 /* ---- the appended view of the sessions ---- */
 
-void dp_follow_apply_appended(struct dp_group *group, const struct store_entry *entry,
-			      struct qr_span payload)
+static bool apply_changes(struct dp_group *group, const struct store_entry *entry,
+			  struct qr_span payload)
 {
 	struct qr_reader reader = qr_reader_over(payload.data, payload.size_bytes);
-	qr_offset offset = entry->first_offset;
-	bool belongs = true;
+	struct store_session_change change;
+	enum qr_error error;
 
-	/* The entry validated, so a leader wrote it after its own check: it belongs. */
-	if (entry->kind == RAFT_ENTRY_SESSION) {
-		struct store_session_change change;
-
-		while (belongs && store_session_change_next(&reader, &change) == QR_OK)
-			belongs = dp_sessions_apply_change(group->sessions, entry->index, &change);
-	} else if (entry->kind == RAFT_ENTRY_DATA) {
-		struct store_chunk chunk;
-		struct qr_span body;
-
-		while (belongs && store_chunk_next(&reader, &chunk, &body) == QR_OK) {
-			belongs = dp_sessions_apply_chunk(group->sessions, entry->index, &chunk,
-							  offset);
-			offset += chunk.count;
-		}
+	while ((error = store_session_change_next(&reader, &change)) == QR_OK) {
+		/* A session is named after the entry that opens it, or a later one could not be. */
+		if (change.op == STORE_SESSION_OPEN &&
+		    change.session >> STORE_SESSION_NUMBER_BITS != entry->index)
+			return false;
+		if (!dp_sessions_apply_change(group->sessions, entry->index, &change))
+			return false;
 	}
-	QR_ASSERT(belongs);
+	return error == QR_AGAIN && entry->record_count == 0;
+}
+
+static bool apply_chunks(struct dp_group *group, const struct store_entry *entry,
+			 struct qr_span payload)
+{
+	struct qr_reader reader = qr_reader_over(payload.data, payload.size_bytes);
+	uint64_t records = 0;
+	struct store_chunk chunk;
+	struct qr_span body;
+	enum qr_error error;
+
+	while ((error = store_chunk_next(&reader, &chunk, &body)) == QR_OK) {
+		if (!dp_sessions_apply_chunk(group->sessions, entry->index, &chunk,
+					     entry->first_offset + records))
+			return false;
+		records += chunk.count;
+	}
+	return error == QR_AGAIN && records == entry->record_count;
+}
+
+bool dp_follow_apply_appended(struct dp_group *group, const struct store_entry *entry,
+			      struct qr_span payload)
+{
+	if (entry->kind == RAFT_ENTRY_SESSION)
+		return apply_changes(group, entry, payload);
+	if (entry->kind == RAFT_ENTRY_DATA)
+		return apply_chunks(group, entry, payload);
+	return entry->record_count == 0;
 }
 
 /* ---- stepping consensus ---- */
@@ -95,8 +115,26 @@ static void step_entry(struct dp_core *core, struct dp_group *group,
 
 /* ---- entries that are whole ---- */
 
-/** The entry is in the log's index; consensus takes it, or it goes again. */
-static void take_entry(struct dp_core *core, struct dp_group *group,
+/** What a peer sent contradicts itself: forget it. */
+static void refuse_entry(struct dp_core *core, struct dp_group *group)
+{
+	dp_core_drop(core, WIRE_DROP_MALFORMED);
+	dp_follow_reset(group);
+}
+
+/** The same of an entry that is in the log's index already, and in the sessions in part. */
+static void take_back_entry(struct dp_core *core, struct dp_group *group)
+{
+	store_truncate(group->log, group->raft.last, group->raft.generation);
+	dp_sessions_truncate(group->sessions, group->raft.last);
+	refuse_entry(core, group);
+}
+
+/**
+ * The entry is in the log's index: consensus takes it, or it goes again. Its checksums and its
+ * place hold, and that is all they say: what it does to the sessions is judged here.
+ */
+static bool take_entry(struct dp_core *core, struct dp_group *group,
 		       const struct wire_fragment *fragment, qr_term prev_term,
 		       const struct store_entry *entry)
 {
@@ -112,18 +150,13 @@ static void take_entry(struct dp_core *core, struct dp_group *group,
 	QR_ASSERT(error == QR_OK);
 	bytes.data += STORE_ENTRY_HEADER_BYTES;
 	bytes.size_bytes -= STORE_ENTRY_HEADER_BYTES;
-	dp_follow_apply_appended(group, entry, bytes);
+	if (!dp_follow_apply_appended(group, entry, bytes))
+		return false;
 	times->opened_ns = times->closed_ns = core->now_ns;
 	dp_assembly_pop(group->assembly);
 	step_entry(core, group, fragment, prev_term, &light);
 	QR_ASSERT(group->raft.last >= entry->index);
-}
-
-/** What a peer sent contradicts itself: forget it. */
-static void refuse_entry(struct dp_core *core, struct dp_group *group)
-{
-	dp_core_drop(core, WIRE_DROP_MALFORMED);
-	dp_follow_reset(group);
+	return true;
 }
 
 static void accept_whole_entries(struct dp_core *core, struct dp_group *group,
@@ -155,12 +188,12 @@ static void accept_whole_entries(struct dp_core *core, struct dp_group *group,
 			return;
 		}
 		QR_ASSERT(entry.index == head.index);
-		if (entry.term != head.entry_term) {
-			store_truncate(group->log, group->raft.last, group->raft.generation);
-			refuse_entry(core, group); /* the fragments spoke of another entry */
+		/* Else the fragments spoke of another entry, or no leader writes such a one. */
+		if (entry.term != head.entry_term ||
+		    !take_entry(core, group, fragment, head.prev_term, &entry)) {
+			take_back_entry(core, group);
 			return;
 		}
-		take_entry(core, group, fragment, head.prev_term, &entry);
 	}
 }
 

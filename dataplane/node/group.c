@@ -265,13 +265,17 @@ static void note_term(struct dp_group *group, const struct store_entry *entry)
 		(struct raft_term_run){.first = entry->index, .term = entry->term};
 }
 
-static void take_recovered(struct dp_group *group, const struct store_recovered_entry *found)
+/** Errors: QR_CORRUPT  every checksum holds, and no leader wrote it. */
+static enum qr_error take_recovered(struct dp_group *group,
+				    const struct store_recovered_entry *found)
 {
 	note_term(group, &found->entry);
-	dp_follow_apply_appended(group, &found->entry, found->payload);
+	if (!dp_follow_apply_appended(group, &found->entry, found->payload))
+		return QR_CORRUPT;
 	/* A leader closed this entry knowing that much committed: true for ever. */
 	if (found->entry.commit > group->commit_hint)
 		group->commit_hint = found->entry.commit;
+	return QR_OK;
 }
 
 static void start_running(struct dp_core *core, struct dp_group *group)
@@ -314,7 +318,7 @@ void dp_group_recover(struct dp_core *core, struct dp_group *group)
 	for (uint32_t n = 0; n < RECOVERED_PER_TURN && error == QR_OK; n++) {
 		error = store_recover_next(group->log, &found);
 		if (error == QR_OK)
-			take_recovered(group, &found);
+			error = take_recovered(group, &found);
 	}
 	if (error == QR_NOT_FOUND) {
 		start_running(core, group);

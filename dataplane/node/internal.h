@@ -104,9 +104,12 @@ void dp_follow_probed(struct dp_group *group, qr_node from);
 bool dp_follow_ack_is_due(const struct dp_core *core, const struct dp_group *group);
 void dp_follow_put_ack(struct dp_core *core, struct dp_group *group, struct qr_writer *writer);
 void dp_follow_reset(struct dp_group *group);
-/** The chunks of an accepted entry enter the appended view. */
-void dp_follow_apply_appended(struct dp_group *group, const struct store_entry *entry,
-			      struct qr_span payload);
+/**
+ * The chunks of an entry enter the appended view of the sessions.
+ * @return false: no leader writes such an entry. A part of it may have entered: take that back.
+ */
+QR_MUST_USE bool dp_follow_apply_appended(struct dp_group *group, const struct store_entry *entry,
+					  struct qr_span payload);
 
 /* ---- mail.c ---- */
 

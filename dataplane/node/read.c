@@ -366,7 +366,11 @@ static enum qr_error serve(struct dp_core *core, struct dp_read *read)
 		(uint32_t)(writer.end - writer.at) - WIRE_MESSAGE_HEADER_BYTES - WIRE_RECORDS_BYTES;
 	slice.limit = read->left_bytes < slice.room ? read->left_bytes : slice.room;
 	fill_slice(&slice, read, &at, bytes);
-	QR_ASSERT(slice.records.count != 0);
+	if (slice.records.count == 0) {
+		/* The leader that took these records did not look at them. */
+		refuse(core, read->group, read->request, QR_CORRUPT, read->to);
+		return QR_NOT_FOUND;
+	}
 	send_slice(core, read, &slice, tx, &writer);
 	return slice.records.last ? QR_NOT_FOUND : QR_OK;
 }
