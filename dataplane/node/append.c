@@ -305,13 +305,17 @@ static enum qr_error check_body(const struct dp_core *core, const struct wire_ch
 	return check_records(core, chunk, body);
 }
 
-/** Make sure that the open entry has room for a chunk. */
-static enum qr_error make_room(struct dp_core *core, struct dp_group *group, uint32_t need_bytes)
+/** Make sure that the open entry has room for a chunk, its bytes and the count of its records. */
+static enum qr_error make_room(struct dp_core *core, struct dp_group *group,
+			       const struct wire_chunk *chunk)
 {
+	uint32_t need_bytes = store_chunk_bytes(chunk->total_bytes);
+
 	if (store_entry_is_open(group->log)) {
 		bool fits =
 			need_bytes <= store_entry_room(group->log) &&
-			store_entry_used(group->log) + need_bytes <= core->config.entry_max_bytes;
+			store_entry_used(group->log) + need_bytes <= core->config.entry_max_bytes &&
+			chunk->count <= UINT32_MAX - group->open_records;
 
 		if (fits)
 			return QR_OK;
@@ -353,7 +357,7 @@ static void append_body(struct dp_core *core, struct dp_group *group,
 	enum qr_error error = check_body(core, chunk, body);
 
 	if (error == QR_OK)
-		error = make_room(core, group, store_chunk_bytes(chunk->total_bytes));
+		error = make_room(core, group, chunk);
 	if (error != QR_OK) {
 		dp_append_reply(core, group, chunk, error, from);
 		return;

@@ -1,9 +1,10 @@
 /*
- * A node whose leader breaks the rules, one rule at a time: each was found by
+ * A node whose leader or clients break the rules, one rule at a time: each was found by
  * tests/fuzz/node_fuzz.c and is told here as a story. Datagrams, checksums, places and chains are
  * right; what they say is not. The node counts it, keeps nothing of it, and goes on.
  */
 #include "tests/fuzz/node_forge.h"
+#include "tests/fuzz/node_peer.h"
 #include "tests/unit/unit.h"
 
 #include "consensus/base/crc.h"
@@ -219,6 +220,60 @@ static void records_that_overrun_their_chunk_are_damage_to_a_reader(void **state
 	assert_int_equal(answer_of_read(), QR_OK); /* the end is still the end */
 }
 
+/* ---- clients of a node that leads ---- */
+
+static uint64_t open_session(void)
+{
+	uint8_t datagram[WIRE_DATAGRAM_MIN];
+	struct qr_writer writer = qr_writer_over(datagram, sizeof(datagram));
+	const struct wire_session_open open = {.nonce = {1, 2}};
+
+	wire_begin(&writer);
+	wire_put_session_open(&writer, group()->config->group, &open);
+	rig_send(rig, 0, &writer);
+	rig_drain(rig);
+	peer_agree(rig);
+	assert_int_equal(rig->session_count, 1);
+	return rig->sessions[0];
+}
+
+/** A producer's batch that claims to be `count` records. */
+static void send_batch(uint64_t session, uint64_t sequence, uint32_t count)
+{
+	static const uint8_t body[16];
+	uint8_t datagram[WIRE_DATAGRAM_MIN];
+	struct qr_writer writer = qr_writer_over(datagram, sizeof(datagram));
+	const struct wire_chunk chunk = {
+		.session = session,
+		.sequence = sequence,
+		.count = count,
+		.crc = qr_crc32c(0, body, sizeof(body)),
+		.total_bytes = sizeof(body),
+		.kind = WIRE_CHUNK_OPAQUE,
+		.bulk = {body, sizeof(body)},
+	};
+
+	wire_begin(&writer);
+	wire_put_chunk(&writer, group()->config->group, &chunk);
+	qr_write_bytes(&writer, body, sizeof(body));
+	rig_send(rig, 0, &writer);
+}
+
+static void an_entry_never_holds_more_records_than_it_can_count(void **state)
+{
+	uint64_t session;
+
+	(void)state;
+	peer_follow(rig);
+	session = open_session();
+	send_batch(session, 0, UINT32_MAX - 1);
+	send_batch(session, UINT32_MAX - 1, 3); /* in the same burst */
+	peer_agree(rig);
+	assert_int_equal(group()->committed_end, (uint64_t)UINT32_MAX + 2);
+	assert_int_equal(rig->told_count, 2);
+	assert_int_equal(rig->told[1].offset, UINT32_MAX - 1);
+}
+
 #define STORY(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -232,6 +287,7 @@ int main(void)
 		STORY(the_sound_half_of_a_refused_entry_is_taken_back),
 		STORY(an_entry_on_the_disk_that_no_leader_wrote_is_damage),
 		STORY(records_that_overrun_their_chunk_are_damage_to_a_reader),
+		STORY(an_entry_never_holds_more_records_than_it_can_count),
 	};
 
 	return cmocka_run_group_tests_name("node/hostile", tests, NULL, NULL);
