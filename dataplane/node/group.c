@@ -72,16 +72,28 @@ static bool apply_entry(struct dp_core *core, struct dp_group *group, qr_index i
 	return true;
 }
 
-/**
- * What a restart found in the log and only now turns out to be committed may have left the window:
- * the table knows the entry of every chunk, so it can be told at once.
+/** Entries up to `commit`, which end before the record `end`, are committed, and nobody walks them.
  */
-static void apply_unseen(struct dp_core *core, struct dp_group *group, qr_index commit)
+static void apply_prefix(struct dp_core *core, struct dp_group *group, qr_index commit,
+			 qr_offset end)
 {
 	dp_sessions_commit_upto(group->sessions, commit);
 	dp_append_sessions_committed(core, group);
-	group->committed_end = store_log_offset_after(group->log, commit);
+	group->committed_end = end;
 	group->applied = commit;
+}
+
+/**
+ * What a restart found in the log and only now turns out to be committed may have left the window:
+ * the table knows the entry of every chunk, so it can be told at once. If the index has forgotten
+ * where the records of that entry end, a later commit does it: no correct leader's lags so far.
+ */
+static void apply_unseen(struct dp_core *core, struct dp_group *group, qr_index commit)
+{
+	qr_offset end;
+
+	if (store_log_offset_after(group->log, commit, &end) == QR_OK)
+		apply_prefix(core, group, commit, end);
 }
 
 static void note_quorum(struct dp_core *core, const struct dp_group *group, qr_index index)
@@ -303,7 +315,9 @@ static void start_running(struct dp_core *core, struct dp_group *group)
 	raft_init(&group->raft, &parameters, &recovered, group->runs, group->run_count,
 		  core->now_ns);
 	group->phase = DP_PHASE_RUNNING;
-	apply_unseen(core, group, recovered.commit);
+	apply_prefix(core, group, slot->settled.index, slot->settled.offset);
+	if (recovered.commit > group->applied)
+		apply_unseen(core, group, recovered.commit);
 	store_release(group->log, group->applied);
 	group->durable_told = store_log_durable(group->log);
 	group->state_told = store_log_state_durable(group->log);

@@ -251,10 +251,14 @@ qr_index store_log_last(const struct store_log *log)
 	return log->last.index;
 }
 
-qr_offset store_log_offset_after(const struct store_log *log, qr_index index)
+enum qr_error store_log_offset_after(const struct store_log *log, qr_index index,
+				     qr_offset *ret_offset)
 {
 	QR_ASSERT(index <= log->last.index);
-	return store_index_prefix(log, index).offset;
+	if (index != 0 && index != log->last.index && store_index_at(log, index) == NULL)
+		return QR_NOT_FOUND;
+	*ret_offset = store_index_prefix(log, index).offset;
+	return QR_OK;
 }
 
 qr_offset store_log_end(const struct store_log *log)

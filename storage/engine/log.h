@@ -201,8 +201,12 @@ uint32_t store_log_ready_segments(const struct store_log *log);
 qr_index store_log_last(const struct store_log *log);
 /** One past the last record. */
 qr_offset store_log_end(const struct store_log *log);
-/** One past the last record of entries up to `index`, one of the newest window_blocks entries. */
-qr_offset store_log_offset_after(const struct store_log *log, qr_index index);
+/**
+ * One past the last record of entries up to `index`, of the log's.
+ * Errors: QR_NOT_FOUND  older than the newest window_blocks entries: only the disk knows.
+ */
+QR_MUST_USE enum qr_error store_log_offset_after(const struct store_log *log, qr_index index,
+						 qr_offset *ret_offset);
 /** One past the last block: the next entry starts there, or at the next stride. */
 qr_block store_log_tail(const struct store_log *log);
 qr_block store_log_limit(const struct store_log *log);

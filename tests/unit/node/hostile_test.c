@@ -168,6 +168,38 @@ static void an_entry_on_the_disk_that_no_leader_wrote_is_damage(void **state)
 	assert_int_equal(group()->damage, QR_CORRUPT);
 }
 
+/** Entries that say nothing of what is committed, though the leader commits them. */
+static void send_silent(unsigned count)
+{
+	while (count-- > 0) {
+		struct forge_entry *entry = make((const uint8_t[8]){1, 6});
+
+		assert_int_equal(entry->header.commit, 0);
+		send(entry);
+	}
+}
+
+static void a_log_whose_entries_never_told_of_the_commit_opens(void **state)
+{
+	qr_index settled;
+
+	(void)state;
+	send_silent(5);
+	rig->now_ns += 2 * (qr_ns)DP_RETRY_NS; /* the slots note how far it is settled */
+	rig_drain(rig);
+	send_silent(1);
+	settled = store_log_slot(group()->log)->settled.index;
+	assert_true(settled >= 5);
+	send_silent(60); /* more than the index holds one by one */
+	assert_int_equal(group()->raft.commit, 66);
+	assert_int_equal(store_log_slot(group()->log)->settled.index, settled);
+	rig_restart(rig, &snapshot, 0xff);
+	rig_drain(rig);
+	assert_int_equal(group()->phase, DP_PHASE_RUNNING);
+	assert_int_equal(group()->raft.last, 66);
+	assert_int_equal(group()->applied, settled);
+}
+
 /* ---- what readers are told of records that no client could have sent ---- */
 
 static void ask(qr_offset offset)
@@ -286,6 +318,7 @@ int main(void)
 		STORY(an_entry_that_ends_within_a_chunk_is_refused),
 		STORY(the_sound_half_of_a_refused_entry_is_taken_back),
 		STORY(an_entry_on_the_disk_that_no_leader_wrote_is_damage),
+		STORY(a_log_whose_entries_never_told_of_the_commit_opens),
 		STORY(records_that_overrun_their_chunk_are_damage_to_a_reader),
 		STORY(an_entry_never_holds_more_records_than_it_can_count),
 	};
