@@ -546,7 +546,7 @@ unsigned dp_core_poll_disk(struct dp_core *core, struct store_op *ops, unsigned 
 
 qr_ns dp_core_next_deadline(const struct dp_core *core)
 {
-	if (core->recovering != 0)
+	if (core->recovering != 0 || core->reply_count != 0)
 		return core->now_ns;
 	return core->read_at_ns < core->deadline_ns ? core->read_at_ns : core->deadline_ns;
 }
