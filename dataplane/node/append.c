@@ -163,13 +163,20 @@ static void remember_open(struct dp_core *core, struct dp_group *group, const ui
 	}
 }
 
+/** The open entry, as it would be if it were closed now. */
+static struct dp_session_entry open_place(const struct dp_group *group)
+{
+	return (struct dp_session_entry){.index = store_entry_index(group->log),
+					 .commit = group->raft.commit};
+}
+
 static void put_change(struct dp_group *group, const struct store_session_change *change)
 {
 	bool belongs;
 
 	store_session_change_encode(store_entry_take(group->log, STORE_SESSION_CHANGE_BYTES),
 				    change);
-	belongs = dp_sessions_apply_change(group->sessions, store_entry_index(group->log), change);
+	belongs = dp_sessions_apply_change(group->sessions, open_place(group), change);
 	QR_ASSERT(belongs);
 }
 
@@ -344,8 +351,7 @@ static void copy_chunk(struct dp_group *group, const struct wire_chunk *chunk, c
 	store_chunk_encode(to, &stored);
 	memcpy(to + STORE_CHUNK_HEADER_BYTES, body, chunk->total_bytes);
 	memset(to + used_bytes, 0, whole_bytes - used_bytes);
-	belongs = dp_sessions_apply_chunk(group->sessions, store_entry_index(group->log), &stored,
-					  offset);
+	belongs = dp_sessions_apply_chunk(group->sessions, open_place(group), &stored, offset);
 	QR_ASSERT(belongs);
 	group->open_records += chunk->count;
 }

@@ -24,6 +24,11 @@ void dp_follow_reset(struct dp_group *group)
 
 /* ---- the appended view of the sessions ---- */
 
+static struct dp_session_entry place_of(const struct store_entry *entry)
+{
+	return (struct dp_session_entry){.index = entry->index, .commit = entry->commit};
+}
+
 static bool apply_changes(struct dp_group *group, const struct store_entry *entry,
 			  struct qr_span payload)
 {
@@ -36,7 +41,7 @@ static bool apply_changes(struct dp_group *group, const struct store_entry *entr
 		if (change.op == STORE_SESSION_OPEN &&
 		    change.session >> STORE_SESSION_NUMBER_BITS != entry->index)
 			return false;
-		if (!dp_sessions_apply_change(group->sessions, entry->index, &change))
+		if (!dp_sessions_apply_change(group->sessions, place_of(entry), &change))
 			return false;
 	}
 	return error == QR_AGAIN && entry->record_count == 0;
@@ -52,7 +57,7 @@ static bool apply_chunks(struct dp_group *group, const struct store_entry *entry
 	enum qr_error error;
 
 	while ((error = store_chunk_next(&reader, &chunk, &body)) == QR_OK) {
-		if (!dp_sessions_apply_chunk(group->sessions, entry->index, &chunk,
+		if (!dp_sessions_apply_chunk(group->sessions, place_of(entry), &chunk,
 					     entry->first_offset + records))
 			return false;
 		records += chunk.count;
@@ -143,6 +148,7 @@ static bool take_entry(struct dp_core *core, struct dp_group *group,
 				   .kind = entry->kind,
 				   .blocks = entry->blocks};
 	struct dp_times *times = &group->times[entry->index % DP_TIMES];
+	struct wire_fragment heard = *fragment;
 	struct store_location at;
 	struct qr_span bytes;
 	enum qr_error error = store_window_entry(group->log, entry->index, &at, &bytes);
@@ -154,7 +160,10 @@ static bool take_entry(struct dp_core *core, struct dp_group *group,
 		return false;
 	times->opened_ns = times->closed_ns = core->now_ns;
 	dp_assembly_pop(group->assembly);
-	step_entry(core, group, fragment, prev_term, &light);
+	/* What the entry's own leader knew is true for ever, and the sessions rely on it. */
+	if (heard.commit < entry->commit)
+		heard.commit = entry->commit;
+	step_entry(core, group, &heard, prev_term, &light);
 	QR_ASSERT(group->raft.last >= entry->index);
 	return true;
 }

@@ -220,7 +220,7 @@ static void end_first_expiring(struct dp_sessions *sessions)
 	sessions->expiring_count--;
 }
 
-static bool apply_open(struct dp_sessions *sessions, qr_index index,
+static bool apply_open(struct dp_sessions *sessions, struct dp_session_entry entry,
 		       const struct store_session_change *change)
 {
 	uint32_t slot;
@@ -228,21 +228,27 @@ static bool apply_open(struct dp_sessions *sessions, qr_index index,
 	if (dp_sessions_find(sessions, change->session) != DP_SESSION_NONE ||
 	    sessions->live >= sessions->capacity)
 		return false;
-	if (sessions->free_count == 0)
+	if (sessions->free_count == 0) {
+		const struct dp_session_life *first =
+			&sessions->lives[sessions->expiring[sessions->expiring_first]];
+
+		if (first->expired > entry.commit)
+			return false;
 		end_first_expiring(sessions); /* committed for the leader: see the top */
+	}
 
 	slot = sessions->free_slots[--sessions->free_count];
 	sessions->sessions[slot] = (struct dp_session){.id = change->session};
 	sessions->lives[slot] = (struct dp_session_life){
 		.nonce = {change->nonce[0], change->nonce[1]},
-		.opened = index,
+		.opened = entry.index,
 	};
 	dp_slot_map_insert(&sessions->by_id, dp_slot_hash(change->session), slot);
 	enter_live(sessions, slot);
 	return true;
 }
 
-static bool apply_expire(struct dp_sessions *sessions, qr_index index,
+static bool apply_expire(struct dp_sessions *sessions, struct dp_session_entry entry,
 			 const struct store_session_change *change)
 {
 	uint32_t slot = dp_sessions_find(sessions, change->session);
@@ -252,7 +258,7 @@ static bool apply_expire(struct dp_sessions *sessions, qr_index index,
 		return false;
 	leave_live(sessions, slot);
 	sessions->sessions[slot].phase = DP_SESSION_ENDING;
-	sessions->lives[slot].expired = index;
+	sessions->lives[slot].expired = entry.index;
 	place = (sessions->expiring_first + sessions->expiring_count) % sessions->slots;
 	sessions->expiring[place] = slot;
 	sessions->expiring_count++;
@@ -260,15 +266,15 @@ static bool apply_expire(struct dp_sessions *sessions, qr_index index,
 	return true;
 }
 
-bool dp_sessions_apply_change(struct dp_sessions *sessions, qr_index index,
+bool dp_sessions_apply_change(struct dp_sessions *sessions, struct dp_session_entry entry,
 			      const struct store_session_change *change)
 {
-	QR_ASSERT(index != 0);
+	QR_ASSERT(entry.index != 0 && entry.commit < entry.index);
 	switch (change->op) {
 	case STORE_SESSION_OPEN:
-		return apply_open(sessions, index, change);
+		return apply_open(sessions, entry, change);
 	case STORE_SESSION_EXPIRE:
-		return apply_expire(sessions, index, change);
+		return apply_expire(sessions, entry, change);
 	}
 	return false;
 }
@@ -298,31 +304,39 @@ void dp_sessions_commit_change(struct dp_sessions *sessions,
 
 /* ---- chunks ---- */
 
-bool dp_sessions_apply_chunk(struct dp_sessions *sessions, qr_index index,
+bool dp_sessions_apply_chunk(struct dp_sessions *sessions, struct dp_session_entry entry,
 			     const struct store_chunk *chunk, qr_offset offset)
 {
 	uint32_t slot = dp_sessions_find(sessions, chunk->session);
+	struct dp_session_chunk *place;
 	struct dp_session *session;
+	uint8_t newest;
 
+	QR_ASSERT(entry.index != 0 && entry.commit < entry.index);
 	if (slot == DP_SESSION_NONE || chunk->count == 0)
 		return false;
 	session = &sessions->sessions[slot];
 	if (session->phase != DP_SESSION_LIVE || chunk->sequence != session->next_appended)
 		return false;
+	newest = (uint8_t)((session->newest + 1u) % DP_SESSION_RING);
+	place = &dp_session_ring(sessions, slot)[newest];
+	/* What the ring loses was committed for the leader: a truncation cannot want it back. */
+	if (session->kept == DP_SESSION_RING && place->index > entry.commit)
+		return false;
 
-	session->newest = (uint8_t)((session->newest + 1u) % DP_SESSION_RING);
+	session->newest = newest;
 	if (session->kept < DP_SESSION_RING)
 		session->kept++;
-	dp_session_forget_answer(sessions, slot, session->newest);
-	dp_session_ring(sessions, slot)[session->newest] = (struct dp_session_chunk){
+	dp_session_forget_answer(sessions, slot, newest);
+	*place = (struct dp_session_chunk){
 		.sequence = chunk->sequence,
 		.offset = offset,
-		.index = index,
+		.index = entry.index,
 		.count = chunk->count,
 	};
 	session->next_appended += chunk->count;
 	session->uncommitted++;
-	sessions->touched[slot] = index;
+	sessions->touched[slot] = entry.index;
 	return true;
 }
 

@@ -67,19 +67,29 @@ uint32_t dp_sessions_oldest(const struct dp_sessions *sessions);
 
 /* ---- the appended view: follows the log, on every replica, in log order ---- */
 
+/** The entry that a change or a chunk is in. */
+struct dp_session_entry {
+	qr_index index;
+	qr_index commit; /* what its leader knew to be committed when it closed it */
+};
+
 /**
- * Apply a session change of the entry `index`.
+ * Apply a session change.
  * @return whether it belongs: a log that a correct leader wrote opens no session twice or beyond
- * the capacity, and expires only what is open. Otherwise nothing changed.
+ *         the capacity, expires only what is open, and never has more than
+ *         DP_SESSIONS_EXPIRING_MAX expiries uncommitted. Otherwise nothing changed.
  */
-QR_MUST_USE bool dp_sessions_apply_change(struct dp_sessions *sessions, qr_index index,
+QR_MUST_USE bool dp_sessions_apply_change(struct dp_sessions *sessions,
+					  struct dp_session_entry entry,
 					  const struct store_session_change *change);
 /**
- * Apply a chunk of the entry `index` whose first record is at `offset`.
- * @return whether it belongs: a chunk of an unknown session or out of sequence is not possible in a
- *         log that a correct leader wrote. Otherwise nothing changed.
+ * Apply a chunk whose first record is at `offset`.
+ * @return whether it belongs: a chunk of an unknown session, out of sequence, or beyond
+ *         WIRE_WINDOW_CHUNKS of a session uncommitted, is not possible in a log that a correct
+ *         leader wrote. Otherwise nothing changed.
  */
-QR_MUST_USE bool dp_sessions_apply_chunk(struct dp_sessions *sessions, qr_index index,
+QR_MUST_USE bool dp_sessions_apply_chunk(struct dp_sessions *sessions,
+					 struct dp_session_entry entry,
 					 const struct store_chunk *chunk, qr_offset offset);
 /** Entries above `to` are gone; never a committed one. */
 void dp_sessions_truncate(struct dp_sessions *sessions, qr_index to);

@@ -101,7 +101,7 @@ static uint64_t sessions_round(struct dp_sessions *table, uint64_t count)
 		struct store_session_change change = {
 			.op = STORE_SESSION_OPEN, .session = (s + 1) << 8, .nonce = {s, s}};
 
-		if (!dp_sessions_apply_change(table, s + 1, &change))
+		if (!dp_sessions_apply_change(table, (struct dp_session_entry){s + 1, s}, &change))
 			abort();
 		next[s] = 0;
 	}
@@ -118,7 +118,9 @@ static uint64_t sessions_round(struct dp_sessions *table, uint64_t count)
 			    DP_SESSION_APPEND)
 				abort();
 			dp_sessions_set_address(table, slot, to);
-			if (!dp_sessions_apply_chunk(table, 5000 + chunk, &batch[i], chunk + i))
+			if (!dp_sessions_apply_chunk(
+				    table, (struct dp_session_entry){5000 + chunk, 4999 + chunk},
+				    &batch[i], chunk + i))
 				abort();
 		}
 		for (uint64_t i = 0; i < 64; i++)

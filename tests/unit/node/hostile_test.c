@@ -52,14 +52,19 @@ static void seal(struct forge_entry *entry)
 	store_entry_encode(entry->bytes, &entry->header);
 }
 
-static void send(const struct forge_entry *entry)
+static void send_with(const struct forge_entry *entry, qr_index commit)
 {
 	uint32_t size_bytes = store_entry_bytes(&entry->header);
 	struct wire_fragment fragment = forge_fragment(&forge, entry, 0, size_bytes);
 
-	fragment.commit = entry->header.index;
+	fragment.commit = commit;
 	forge_send(&forge, LEADER, entry, fragment);
 	rig_drain(rig);
+}
+
+static void send(const struct forge_entry *entry)
+{
+	send_with(entry, entry->header.index);
 }
 
 #define OPENING ((const uint8_t[8]){0, 4})
@@ -145,6 +150,36 @@ static void the_sound_half_of_a_refused_entry_is_taken_back(void **state)
 			 0);
 	send(make(CHUNK));
 	assert_int_equal(group()->raft.last, 3);
+}
+
+/*
+ * The table keeps what a truncation may take back, and that is no more than a leader may have
+ * uncommitted. One that had more, and then another that cut it off, left the table wrong, and a
+ * commit later the process ended.
+ */
+static void a_leader_that_overruns_a_sessions_window_is_refused(void **state)
+{
+	struct forge_entry *entry;
+
+	(void)state;
+	send(make(OPENING));
+	for (unsigned e = 0; e < WIRE_WINDOW_CHUNKS / 8; e++)
+		send_with(make((const uint8_t[8]){1, 7, 0, 0, 1, 0}), 1); /* eight chunks */
+	assert_int_equal(group()->raft.last, 9);
+	assert_int_equal(group()->raft.commit, 1);
+	send_with(make((const uint8_t[8]){1, 0, 0, 0, 1, 0}), 1);
+	assert_int_equal(group()->raft.last, 9);
+	assert_true(malformed() > 0);
+
+	/* With a header that says that the first of them are committed it is in order, and they
+	 * are. */
+	forge_rebase(&forge, GROUP, 0);
+	entry = make((const uint8_t[8]){1, 0, 0, 0, 1, 0});
+	entry->header.commit = 2;
+	seal(entry);
+	send_with(entry, 1);
+	assert_int_equal(group()->raft.last, 10);
+	assert_int_equal(group()->raft.commit, 2);
 }
 
 static void an_entry_on_the_disk_that_no_leader_wrote_is_damage(void **state)
@@ -317,6 +352,7 @@ int main(void)
 		STORY(an_entry_that_miscounts_its_records_is_refused),
 		STORY(an_entry_that_ends_within_a_chunk_is_refused),
 		STORY(the_sound_half_of_a_refused_entry_is_taken_back),
+		STORY(a_leader_that_overruns_a_sessions_window_is_refused),
 		STORY(an_entry_on_the_disk_that_no_leader_wrote_is_damage),
 		STORY(a_log_whose_entries_never_told_of_the_commit_opens),
 		STORY(records_that_overrun_their_chunk_are_damage_to_a_reader),

@@ -24,6 +24,7 @@ enum op_kind { OP_OPEN, OP_EXPIRE, OP_CHUNK };
 struct op {
 	enum op_kind kind;
 	qr_index index;
+	qr_index commit;  /* when it was appended */
 	uint32_t session; /* position in `sessions` */
 	struct store_chunk chunk;
 	qr_offset offset;
@@ -133,6 +134,7 @@ static void next_entry(void)
 static void apply_op(struct dp_sessions *table, const struct op *op)
 {
 	const struct session *session = &sessions[op->session];
+	const struct dp_session_entry entry = {op->index, op->commit};
 	struct store_session_change change = {
 		.op = op->kind == OP_OPEN ? STORE_SESSION_OPEN : STORE_SESSION_EXPIRE,
 		.session = session->id,
@@ -140,9 +142,9 @@ static void apply_op(struct dp_sessions *table, const struct op *op)
 	};
 
 	if (op->kind == OP_CHUNK) {
-		assert_true(dp_sessions_apply_chunk(table, op->index, &op->chunk, op->offset));
+		assert_true(dp_sessions_apply_chunk(table, entry, &op->chunk, op->offset));
 	} else {
-		assert_true(dp_sessions_apply_change(table, op->index, &change));
+		assert_true(dp_sessions_apply_change(table, entry, &change));
 	}
 }
 
@@ -150,6 +152,7 @@ static void log_op(struct op op)
 {
 	assert_true(world.op_count < OPS_MAX);
 	op.index = world.last;
+	op.commit = world.commit;
 	world.entry_ops++;
 	ops[world.op_count++] = op;
 	for (unsigned r = 0; r < REPLICAS; r++)

@@ -27,14 +27,14 @@ static bool open_session(qr_index index, uint64_t session)
 {
 	struct store_session_change change = table_change(STORE_SESSION_OPEN, session);
 
-	return dp_sessions_apply_change(table, index, &change);
+	return dp_sessions_apply_change(table, table_entry(index), &change);
 }
 
 static bool expire_session(qr_index index, uint64_t session)
 {
 	struct store_session_change change = table_change(STORE_SESSION_EXPIRE, session);
 
-	return dp_sessions_apply_change(table, index, &change);
+	return dp_sessions_apply_change(table, table_entry(index), &change);
 }
 
 static void commit_change(enum store_session_op op, uint64_t session)
@@ -49,7 +49,7 @@ static bool append(qr_index index, uint64_t session, uint64_t sequence, uint32_t
 {
 	struct store_chunk chunk = table_chunk(session, sequence, count);
 
-	return dp_sessions_apply_chunk(table, index, &chunk, sequence * 10);
+	return dp_sessions_apply_chunk(table, table_entry(index), &chunk, sequence * 10);
 }
 
 static void commit(uint64_t session, uint64_t sequence, uint32_t count)
@@ -99,7 +99,7 @@ static void a_session_is_found_by_id_and_by_nonce(void **state)
 
 	(void)state;
 	assert_int_equal(dp_sessions_find(table, 700), DP_SESSION_NONE);
-	assert_true(dp_sessions_apply_change(table, 3, &change));
+	assert_true(dp_sessions_apply_change(table, table_entry(3), &change));
 	slot = dp_sessions_find(table, 700);
 	assert_int_not_equal(slot, DP_SESSION_NONE);
 	assert_int_equal(dp_sessions_find_nonce(table, change.nonce), slot);
@@ -121,7 +121,7 @@ static void what_a_correct_leader_does_not_write_does_not_belong(void **state)
 	(void)state;
 	assert_false(append(3, 700, 0, 1));
 	assert_false(expire_session(3, 700));
-	assert_false(dp_sessions_apply_change(table, 3, &odd));
+	assert_false(dp_sessions_apply_change(table, table_entry(3), &odd));
 	assert_true(open_session(3, 700));
 	assert_false(open_session(4, 700));
 	assert_false(append(4, 700, 1, 1));
@@ -242,7 +242,7 @@ static void answers_stay_in_order_across_the_rings_end(void **state)
 		uint32_t batch = 1 + round % WIRE_WINDOW_CHUNKS;
 
 		for (uint32_t i = 0; i < batch; i++)
-			assert_true(append(2, 700, next + i, 1));
+			assert_true(append(2 + round, 700, next + i, 1));
 		for (uint32_t i = 0; i < batch; i++)
 			commit(700, next + i, 1);
 		assert_int_equal(next_reply(WIRE_ANSWERS_MAX, &reply), batch);
@@ -293,7 +293,7 @@ static void an_answer_that_the_ring_moved_over_is_dropped(void **state)
 	assert_true(append(2, 700, 0, 1));
 	commit(700, 0, 1);
 	for (uint64_t i = 1; i <= WIRE_WINDOW_CHUNKS; i++)
-		assert_true(append(2, 700, i, 1));
+		assert_true(append(2 + i, 700, i, 1));
 	assert_false(dp_sessions_has_reply(table));
 	commit(700, 1, 1);
 	assert_int_equal(next_reply(WIRE_ANSWERS_MAX, &reply), 1);
@@ -401,7 +401,7 @@ static void a_client_may_reopen_while_its_old_session_expires(void **state)
 	old = dp_sessions_find(table, 1);
 	assert_true(expire_session(2, 1));
 	again.session = 2; /* with the nonce of before */
-	assert_true(dp_sessions_apply_change(table, 3, &again));
+	assert_true(dp_sessions_apply_change(table, table_entry(3), &again));
 	assert_int_equal(dp_sessions_find_nonce(table, again.nonce), dp_sessions_find(table, 2));
 	dp_sessions_truncate(table, 1);
 	assert_int_equal(dp_sessions_find_nonce(table, again.nonce), old);
@@ -569,6 +569,45 @@ static void clearing_forgets_everything(void **state)
 
 #define STORY(story) cmocka_unit_test_setup_teardown(story, set_up, tear_down)
 
+static void a_leader_never_has_more_than_a_window_of_a_session_uncommitted(void **state)
+{
+	struct dp_session_entry entry = {.commit = 1};
+
+	(void)state;
+	assert_true(open_session(1, 1));
+	for (uint64_t c = 0; c < WIRE_WINDOW_CHUNKS; c++)
+		assert_true(append(2 + c, 1, c, 1));
+	entry.index = 2 + WIRE_WINDOW_CHUNKS;
+	{
+		struct store_chunk chunk = table_chunk(1, WIRE_WINDOW_CHUNKS, 1);
+
+		assert_false(dp_sessions_apply_chunk(table, entry, &chunk, 1000));
+		entry.commit = 2; /* the oldest of them is committed: there is room for one */
+		assert_true(dp_sessions_apply_chunk(table, entry, &chunk, 1000));
+	}
+}
+
+static void a_leader_never_has_more_expiries_uncommitted_than_there_are_slots(void **state)
+{
+	struct dp_session_entry entry;
+	struct store_session_change change;
+	qr_index index = 1;
+
+	(void)state;
+	for (unsigned s = 0; s < DP_SESSIONS_EXPIRING_MAX + CAPACITY; s++) {
+		if (dp_sessions_count(table) == CAPACITY) {
+			assert_true(expire_session(index, s + 1 - CAPACITY));
+			index++;
+		}
+		assert_true(open_session(index++, s + 1));
+	}
+	assert_true(expire_session(index++, DP_SESSIONS_EXPIRING_MAX + 1));
+	change = table_change(STORE_SESSION_OPEN, 1000);
+	entry = (struct dp_session_entry){.index = index, .commit = 1};
+	assert_false(dp_sessions_apply_change(table, entry, &change));
+	assert_true(open_session(index, 1000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -596,6 +635,8 @@ int main(void)
 		STORY(what_cannot_be_walked_is_committed_at_once),
 		STORY(a_walk_may_follow_where_the_commit_was_known_only_roughly),
 		STORY(clearing_forgets_everything),
+		STORY(a_leader_never_has_more_than_a_window_of_a_session_uncommitted),
+		STORY(a_leader_never_has_more_expiries_uncommitted_than_there_are_slots),
 	};
 
 	return cmocka_run_group_tests_name("node/sessions", tests, NULL, NULL);

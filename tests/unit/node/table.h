@@ -23,6 +23,12 @@ static inline struct dp_sessions *table_create(uint32_t capacity)
 	return dp_sessions_create(&arena, capacity);
 }
 
+/** An entry whose leader knew of all before it that they are committed. */
+static inline struct dp_session_entry table_entry(qr_index index)
+{
+	return (struct dp_session_entry){.index = index, .commit = index - 1};
+}
+
 static inline struct store_session_change table_change(enum store_session_op op, uint64_t session)
 {
 	return (struct store_session_change){
