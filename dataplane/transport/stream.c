@@ -61,14 +61,6 @@ static void drop_holes(struct dp_stream *stream)
 	stream->hole_count = 0;
 }
 
-/** All that is not known to be there goes again. */
-static void rewind_cursor(struct dp_stream *stream)
-{
-	stream->cursor = received_position(stream);
-	stream->again_left = DP_STREAM_BURST;
-	drop_holes(stream);
-}
-
 /** What is known to be there is not sent. */
 static void advance_cursor(struct dp_stream *stream, struct dp_stream_position to)
 {
@@ -76,6 +68,15 @@ static void advance_cursor(struct dp_stream *stream, struct dp_stream_position t
 		stream->cursor = to;
 	if (is_before(stream->high, stream->cursor))
 		stream->high = stream->cursor;
+}
+
+/** All that is not known to be there goes again. */
+static void rewind_cursor(struct dp_stream *stream)
+{
+	stream->cursor = received_position(stream);
+	advance_cursor(stream, stream->cursor);
+	stream->again_left = DP_STREAM_BURST;
+	drop_holes(stream);
 }
 
 void dp_stream_init(struct dp_stream *stream, qr_ns timeout_min_ns)

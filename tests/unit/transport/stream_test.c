@@ -422,6 +422,22 @@ static void a_restarted_follower_may_have_more_than_may_be_sent_yet(void **state
 	assert_want(send_one(&stream, 4000), 6, 100, false);
 }
 
+static void what_a_restarted_follower_claims_beyond_the_end_is_skipped_in_order(void **state)
+{
+	struct dp_stream stream = started(0, 4);
+	const struct wire_ack ack = {.received = 9, .credit = 1000};
+
+	(void)state;
+	hear(&stream, 0, 0, 10);
+	assert_want(send_one(&stream, 10), 1, 0, false);
+	dp_stream_ack(&stream, &ack, INCARNATION + 1, 20);
+	assert_int_equal(stream.received, 4);
+	assert_int_equal(stream.cursor.index, 5);
+	assert_int_equal(stream.high.index, 5);
+	dp_stream_extend(&stream, 5);
+	assert_want(send_one(&stream, 30), 5, 0, false);
+}
+
 static void the_first_incarnation_heard_may_already_be_another(void **state)
 {
 	struct dp_stream stream = started(5, 10);
@@ -518,6 +534,8 @@ int main(void)
 		cmocka_unit_test(an_entry_that_did_not_validate_goes_again),
 		cmocka_unit_test(a_follower_that_restarted_gets_everything_after_what_it_still_has),
 		cmocka_unit_test(a_restarted_follower_may_have_more_than_may_be_sent_yet),
+		cmocka_unit_test(
+			what_a_restarted_follower_claims_beyond_the_end_is_skipped_in_order),
 		cmocka_unit_test(the_first_incarnation_heard_may_already_be_another),
 		cmocka_unit_test(a_start_begins_anew_but_remembers_the_follower),
 		cmocka_unit_test(the_round_trip_is_smoothed_as_in_rfc_6298),
