@@ -57,6 +57,19 @@ static void put_partition(struct qr_writer *writer, const struct wire_partition 
 	qr_write_bytes(writer, partition->name, name_bytes);
 }
 
+/** Letters, digits, '.', '_' and '-', as configurations have it: it goes to terminals and JSON. */
+static bool is_name(const uint8_t *name, size_t size_bytes)
+{
+	for (size_t i = 0; i < size_bytes; i++) {
+		uint8_t lower = name[i] | 0x20;
+
+		if (!(lower >= 'a' && lower <= 'z') && !(name[i] >= '0' && name[i] <= '9') &&
+		    name[i] != '.' && name[i] != '_' && name[i] != '-')
+			return false;
+	}
+	return size_bytes != 0 && name[0] != '.';
+}
+
 static void get_partition(struct qr_reader *reader, struct wire_partition *ret_partition)
 {
 	size_t name_bytes;
@@ -70,11 +83,10 @@ static void get_partition(struct qr_reader *reader, struct wire_partition *ret_p
 	ret_partition->leader = wire_read_node(reader);
 	ret_partition->durability = wire_read_at_most(reader, WIRE_DURABLE_MEMORY);
 	name_bytes = wire_read_at_most(reader, WIRE_NAME_MAX);
-	wire_require(reader, name_bytes != 0);
 	name = qr_read_bytes(reader, name_bytes);
 	if (name == NULL)
 		return;
-	wire_require(reader, memchr(name, 0, name_bytes) == NULL);
+	wire_require(reader, is_name(name, name_bytes));
 	memcpy(ret_partition->name, name, name_bytes);
 }
 
@@ -88,7 +100,8 @@ static void put_endpoint(struct qr_writer *writer, const struct wire_endpoint *e
 	qr_write_u32(writer, endpoint->ipv4);
 }
 
-static void get_endpoint(struct qr_reader *reader, struct wire_endpoint *ret_endpoint)
+static void get_endpoint(struct qr_reader *reader, struct wire_endpoint *ret_endpoint,
+			 qr_nodes *known)
 {
 	ret_endpoint->node = wire_read_node(reader);
 	ret_endpoint->cores = qr_read_u8(reader);
@@ -97,6 +110,11 @@ static void get_endpoint(struct qr_reader *reader, struct wire_endpoint *ret_end
 	/* Somebody will divide by the cores, and add a core to the port. */
 	wire_require(reader, ret_endpoint->node != 0 && ret_endpoint->cores != 0);
 	wire_require(reader, ret_endpoint->port + ret_endpoint->cores - 1 <= UINT16_MAX);
+	/* And find a node by its number: each is there once. */
+	if (reader->failed)
+		return;
+	wire_require(reader, !qr_nodes_has(*known, ret_endpoint->node));
+	*known |= qr_nodes_of(ret_endpoint->node);
 }
 
 void wire_put_description(struct qr_writer *writer, const struct wire_description *description)
@@ -124,6 +142,7 @@ enum qr_error wire_get_description(const struct wire_message *message,
 {
 	struct qr_reader reader = wire_message_reader(message);
 	struct wire_description description = {0};
+	qr_nodes known = 0;
 
 	QR_ASSERT(message->type == WIRE_DESCRIPTION);
 
@@ -141,7 +160,7 @@ enum qr_error wire_get_description(const struct wire_message *message,
 	for (uint32_t i = 0; i < description.partition_count; i++)
 		get_partition(&reader, &description.partitions[i]);
 	for (uint32_t i = 0; i < description.node_count; i++)
-		get_endpoint(&reader, &description.nodes[i]);
+		get_endpoint(&reader, &description.nodes[i], &known);
 	if (!wire_message_is_whole(&reader))
 		return QR_MALFORMED;
 

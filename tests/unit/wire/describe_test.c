@@ -81,22 +81,23 @@ static void impossible_descriptions_are_malformed(void **state)
 		size_t at;
 		uint8_t value;
 	} cases[] = {
-		{8, 0},	    /* total: fewer than are here */
-		{16, 9},    /* too many partitions */
-		{16, 2},    /* more than are here */
-		{17, 17},   /* too many nodes */
-		{17, 2},    /* more than are here */
-		{17, 0},    /* fewer: bytes are left */
-		{18, 1},    /* reserved */
-		{28, 0xf},  /* a replica numbered 0 */
-		{36, 64},   /* leader */
-		{37, 2},    /* durability */
-		{38, 0},    /* an empty name */
-		{38, 64},   /* a name too long */
-		{40, 0},    /* NUL in the name */
-		{42, 0},    /* node 0 */
-		{42, 64},   /* node 64 */
-		{43, 0},    /* no cores */
+		{8, 0},	   /* total: fewer than are here */
+		{16, 9},   /* too many partitions */
+		{16, 2},   /* more than are here */
+		{17, 17},  /* too many nodes */
+		{17, 2},   /* more than are here */
+		{17, 0},   /* fewer: bytes are left */
+		{18, 1},   /* reserved */
+		{28, 0xf}, /* a replica numbered 0 */
+		{36, 64},  /* leader */
+		{37, 2},   /* durability */
+		{38, 0},   /* an empty name */
+		{38, 64},  /* a name too long */
+		{40, 0},   /* NUL in the name */
+		{40, ' '}, /* what no name has: it will be printed, and typed */
+		{40, 0x1b}, {40, 0xe4}, {39, '.'}, {42, 0}, /* node 0 */
+		{42, 64},				    /* node 64 */
+		{43, 0},				    /* no cores */
 		{45, 0xff}, /* port + cores beyond the last port: with 0xff below */
 	};
 
@@ -113,6 +114,24 @@ static void impossible_descriptions_are_malformed(void **state)
 	}
 }
 
+static void a_node_is_described_once(void **state)
+{
+	struct wire_description put = small();
+	struct wire_description got;
+
+	(void)state;
+	put.node_count = 3;
+	for (qr_node n = 1; n < 3; n++) {
+		put.nodes[n] = put.nodes[0];
+		put.nodes[n].node = (qr_node)(put.nodes[0].node + n);
+	}
+	wire_put_description(one_begin(&one), &put);
+	assert_int_equal(wire_get_description(one_end(&one), &got), QR_OK);
+	put.nodes[2].node = put.nodes[0].node;
+	wire_put_description(one_begin(&one), &put);
+	assert_int_equal(wire_get_description(one_end(&one), &got), QR_MALFORMED);
+}
+
 static int seed(void **state)
 {
 	(void)state;
@@ -127,6 +146,7 @@ int main(void)
 		cmocka_unit_test(descriptions_come_back),
 		cmocka_unit_test(a_name_of_every_length_comes_back),
 		cmocka_unit_test(impossible_descriptions_are_malformed),
+		cmocka_unit_test(a_node_is_described_once),
 	};
 
 	return cmocka_run_group_tests_name("wire/describe", tests, seed, NULL);

@@ -121,7 +121,8 @@ void sample_description(struct qr_prng *prng, struct wire_description *ret_descr
 	for (uint32_t i = 0; i < ret_description->node_count; i++) {
 		struct wire_endpoint *node = &ret_description->nodes[i];
 
-		node->node = (qr_node)(1 + up_to(prng, QR_NODE_MAX - 1));
+		/* Each once, in no particular order. */
+		node->node = (qr_node)(1 + (i * 5 + ret_description->total) % QR_NODE_MAX);
 		node->cores = (uint8_t)(1 + up_to(prng, 254));
 		node->port = (uint16_t)up_to(prng, 60000);
 		node->ipv4 = any32(prng);
