@@ -14,6 +14,7 @@
 #define DP_CONFIG_NODES_MAX 16
 #define DP_CONFIG_LOGS_MAX 256
 #define DP_CONFIG_PATH_MAX 256
+#define DP_CONFIG_DIRECTORY_MAX 184 /* as a value: a line of the file, of 198 bytes, holds it */
 #define DP_CONFIG_VOTERS_MAX 7 /* of a log; dataplane/lcore holds it against consensus' bound */
 
 enum dp_profile { DP_PROFILE_DEV, DP_PROFILE_LAB, DP_PROFILE_BARE_METAL };
@@ -29,8 +30,8 @@ enum dp_link {
 /** [node N] */
 struct dp_node_config {
 	qr_node node;
-	char data[DP_CONFIG_PATH_MAX]; /* data directory */
-	uint32_t host_ipv4;	       /* host = ADDRESS:PORT, for clients; core c at PORT + c */
+	char data[DP_CONFIG_DIRECTORY_MAX]; /* data directory */
+	uint32_t host_ipv4; /* host = ADDRESS:PORT, for clients; core c at PORT + c */
 	uint16_t host_port;
 	char device[64]; /* lab: interface name; bare-metal: PCI address */
 	uint32_t ipv4;	 /* address = A.B.C.D/BITS on that device */
@@ -59,12 +60,12 @@ struct dp_config {
 	bool idle_is_set;  /* else the profile's default */
 	enum dp_link link; /* within `profile` */
 	bool link_is_set;
-	uint8_t cores;			  /* replication cores per node, 1..16 */
-	uint8_t lcores;			  /* threads of the process; 0: cores x nodes hosted here */
-	char lcore_list[64];		  /* CPUs to pin to, such as 2,3; empty: not pinned (dev) */
-	uint16_t peer_port;		  /* UDP base between nodes */
-	char run_dir[DP_CONFIG_PATH_MAX]; /* sockets: memif, telemetry, admin */
-	uint32_t datagram_max_bytes;	  /* 0: by link */
+	uint8_t cores;	     /* replication cores per node, 1..16 */
+	uint8_t lcores;	     /* threads of the process; 0: cores x nodes hosted here */
+	char lcore_list[64]; /* CPUs to pin to, such as 2,3; empty: not pinned (dev) */
+	uint16_t peer_port;  /* UDP base between nodes */
+	char run_dir[DP_CONFIG_DIRECTORY_MAX]; /* sockets: memif, telemetry, admin */
+	uint32_t datagram_max_bytes;	       /* 0: by link */
 	uint32_t election_timeout_ms;
 	uint32_t heartbeat_ms;
 

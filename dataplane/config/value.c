@@ -133,9 +133,10 @@ static enum qr_error parse_string(const struct dp_config_key *key, void *object,
 					  key->help);
 	}
 	for (size_t i = 0; i < length; i++) {
-		bool is_blank = text[i] == ' ' && key->kind != DP_KIND_PATH;
+		bool is_inside = i != 0 && i + 1 != length;
+		bool is_blank = text[i] == ' ' && (key->kind != DP_KIND_PATH || !is_inside);
 
-		/* A comment's sign could not be written back to a file. */
+		/* A comment's sign could not be written back to a file, nor a blank at an end. */
 		if ((unsigned char)text[i] < ' ' || is_blank || text[i] == ';' || text[i] == '#') {
 			return dp_config_complain(problem,
 						  "%s = '%.80s' holds a blank, a control "

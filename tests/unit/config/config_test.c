@@ -298,6 +298,41 @@ static void what_is_printed_says_the_same(void **state)
 	assert_string_equal(first, second);
 }
 
+/* A line of the file is bounded, and so is what a flag may say: it is printed as such a line. */
+static void the_longest_path_is_printed_as_a_line_that_can_be_read(void **state)
+{
+	static char printed[65536];
+	char path[DP_CONFIG_PATH_MAX];
+	size_t length = 1;
+
+	(void)state;
+	assert_int_equal(finish(WHOLE), QR_OK);
+	memset(path, 'x', sizeof(path));
+	path[0] = '/';
+	for (; length < sizeof(path); length++) {
+		path[length] = '\0';
+		if (dp_config_set(&config, "dataplane.run_dir", path, &problem) != QR_OK ||
+		    dp_config_set(&config, "node.1.data", path, &problem) != QR_OK)
+			break;
+		path[length] = 'x';
+	}
+	assert_true(length > 100 && length < sizeof(path));
+	assert_non_null(strstr(problem.text, "too long"));
+	assert_true(dp_config_print(&config, printed, sizeof(printed)) < sizeof(printed));
+	dp_config_defaults(&config);
+	assert_int_equal(dp_config_parse(&config, printed, "t.ini", &problem), QR_OK);
+	assert_int_equal(strlen(config.nodes[0].data), length - 1);
+}
+
+static void a_path_has_no_blank_at_either_end(void **state)
+{
+	(void)state;
+	assert_int_equal(finish(WHOLE), QR_OK);
+	assert_int_equal(dp_config_set(&config, "node.1.data", "/a b", &problem), QR_OK);
+	assert_int_equal(dp_config_set(&config, "node.1.data", "/a ", &problem), QR_CONFIG);
+	assert_int_equal(dp_config_set(&config, "node.1.data", " /a", &problem), QR_CONFIG);
+}
+
 static void a_missing_file_is_named(void **state)
 {
 	(void)state;
@@ -365,6 +400,8 @@ int main(void)
 		cmocka_unit_test(one_setting_has_a_name_with_dots),
 		cmocka_unit_test(the_environment_names_a_section_and_a_key),
 		cmocka_unit_test(what_is_printed_says_the_same),
+		cmocka_unit_test(the_longest_path_is_printed_as_a_line_that_can_be_read),
+		cmocka_unit_test(a_path_has_no_blank_at_either_end),
 		cmocka_unit_test(a_missing_file_is_named),
 		cmocka_unit_test(every_key_is_documented),
 	};
