@@ -24,6 +24,8 @@ static _Alignas(64) uint8_t memory[1 << 17];
 static struct dp_assembly *assembly;
 static struct model model;
 
+FUZZ_UNSEEN_BEGIN
+
 static bool all(const bool *there, uint32_t from, uint32_t until)
 {
 	for (uint32_t i = from; i < until; i++) {
@@ -114,6 +116,8 @@ static void check_report(void)
 	QR_ASSERT(ack.missing_count == count);
 	QR_ASSERT((count != 0) == dp_assembly_has_hole(assembly));
 }
+
+FUZZ_UNSEEN_END
 
 static void pop_entries(bool spoil)
 {

@@ -137,7 +137,7 @@ static uint32_t fill_payload(struct forge *forge, const struct dp_group *group,
 		break;
 	case 6:
 		entry->header.kind = bytes[4] % 2 == 0 ? RAFT_ENTRY_NOOP : RAFT_ENTRY_CONFIGURATION;
-		(void)qr_write_room(&payload.writer, bytes[5] / 128 * bytes[6]);
+		(void)qr_write_room(&payload.writer, bytes[5] >= 128 ? bytes[6] : 0u);
 		break;
 	default:
 		entry->header.kind = RAFT_ENTRY_DATA;

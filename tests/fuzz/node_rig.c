@@ -128,7 +128,8 @@ static uint8_t *place_of(const struct rig *rig, const struct store_op *op)
 	const struct rig_disk *disk = &rig->disks[op->group - 1];
 
 	if (op->kind == STORE_OP_READ_SLOTS || op->kind == STORE_OP_WRITE_SLOT) {
-		QR_ASSERT(op->offset_bytes + op->size_bytes <= STORE_SLOTS * STORE_SLOT_BYTES);
+		QR_ASSERT(op->offset_bytes + op->size_bytes <=
+			  (size_t)STORE_SLOTS * STORE_SLOT_BYTES);
 		return disk->slots + op->offset_bytes;
 	}
 	QR_ASSERT(op->offset_bytes + op->size_bytes <= SEGMENT_BYTES);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define INPUTS_MAX 1024
+#define INPUTS_MAX 16384
 #define INPUT_BYTES_MAX 65536
 
 struct input {

@@ -1,0 +1,434 @@
+/*
+ * Any bytes as what happens to one node: datagrams of peers and clients that are well-formed and
+ * say anything, completions of its disk in any order, errors among them, time, power cuts. No
+ * assertion may fail, and what leaves the node must be true of its disk (node_check.c).
+ *
+ * The first byte chooses where it begins, the second with what credit; then come steps of sixteen
+ * bytes. Numbers are mostly near what the node knows. The last byte of a step says how the turn
+ * after it goes.
+ */
+#include "consensus/base/crc.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/node_forge.h"
+#include "tests/fuzz/node_peer.h"
+
+#define STEP_BYTES 16
+#define STEPS_MAX 96
+#define RESTARTS_MAX 1
+#define BODY_MAX 12288u
+
+struct play {
+	struct rig *rig;
+	struct forge forge;
+	struct qr_reader input;
+};
+
+static struct play play;
+static struct snapshot states;
+static uint8_t datagram[16384];
+
+static qr_node peer_of(uint8_t byte)
+{
+	return byte % 4 == 3 ? 3 : 1;
+}
+
+static struct qr_writer begin_datagram(void)
+{
+	struct qr_writer writer = qr_writer_over(datagram, sizeof(datagram));
+
+	wire_begin(&writer);
+	return writer;
+}
+
+/* ---- peers ---- */
+
+static void step_raft(const uint8_t *bytes)
+{
+	const struct dp_group *group = rig_group(play.rig, bytes[2] / 64);
+	const struct raft_group *raft = &group->raft;
+	struct raft_message message = {
+		.kind = (enum raft_message_kind)(bytes[1] % RAFT_MESSAGE_TIMEOUT_NOW + 1),
+		.reject = (bytes[1] & 64) != 0,
+		.transfer = (bytes[1] & 128) != 0,
+	};
+
+	if (group->phase != DP_PHASE_RUNNING)
+		return;
+	message.term = fuzz_near(raft->state.term, bytes[3]);
+	message.index = fuzz_near(raft->last, bytes[4]);
+	message.log_term = fuzz_near(raft_term_at(raft, message.index), bytes[5]);
+	message.commit = fuzz_near(raft->commit, bytes[6]);
+	message.next_term = fuzz_near(message.log_term, bytes[7]);
+	message.hint_index = fuzz_near(message.index, bytes[8]);
+	message.hint_term = fuzz_near(message.log_term, bytes[9]);
+	message.round = fuzz_near(raft->round, bytes[10]);
+	message.last = message.index;
+	peer_send(play.rig, peer_of(bytes[2]), group->config->group, &message);
+}
+
+/** What a correct peer would reply to the last messages that left, more or less. */
+static void step_answer(const uint8_t *bytes)
+{
+	for (uint32_t age = bytes[1] % 4u; age < bytes[1] % 4u + 1u + bytes[4] % 3u; age++) {
+		const struct rig_sent *sent =
+			&play.rig->sent[(play.rig->sent_count - 1 - age) % RIG_SENT_MAX];
+		const struct dp_group *group;
+
+		if (play.rig->sent_count <= age)
+			break;
+		group = rig_group(play.rig, (uint8_t)(sent->group - 1));
+		peer_reply(play.rig, age, bytes[2] >= 224, fuzz_near(group->raft.last, bytes[3]));
+	}
+}
+
+static void step_forge(const uint8_t *bytes)
+{
+	struct forge_entry *entry = forge_next(&play.forge, bytes[9] / 64, bytes + 1);
+	uint32_t size_bytes = store_entry_bytes(&entry->header);
+	uint32_t parts = 1u + bytes[10] % 4u;
+	qr_node from = peer_of(bytes[9]);
+
+	if (bytes[11] >= 224)
+		return; /* kept for later */
+	for (uint32_t p = 0; p < parts; p++) {
+		uint32_t part = bytes[10] >= 128 ? parts - 1 - p : p;
+		struct wire_fragment fragment =
+			forge_fragment(&play.forge, entry, size_bytes * part / parts,
+				       size_bytes * (part + 1) / parts);
+
+		fragment.commit = fuzz_near(fragment.commit, bytes[12]);
+		if (bytes[13] >= 200)
+			fragment.term = fuzz_near(fragment.term, bytes[14]);
+		forge_send(&play.forge, from, entry, fragment);
+	}
+}
+
+static void step_piece(const uint8_t *bytes)
+{
+	const struct forge_entry *entry = &play.forge.entries[bytes[1] % FORGE_ENTRIES];
+	struct wire_fragment fragment;
+	uint32_t size_bytes;
+	uint32_t from;
+
+	if (play.forge.count <= bytes[1] % FORGE_ENTRIES)
+		return;
+	size_bytes = store_entry_bytes(&entry->header);
+	from = size_bytes * bytes[2] / 256;
+	fragment = forge_fragment(&play.forge, entry, from,
+				  from + 1 + (size_bytes - from - 1) * bytes[3] / 255);
+	switch (bytes[4] % 16) {
+	case 0:
+		fragment.term = fuzz_near(fragment.term, bytes[5]);
+		break;
+	case 1:
+		fragment.index = fuzz_near(fragment.index, bytes[5]);
+		break;
+	case 2:
+		fragment.entry_term = fuzz_near(fragment.entry_term, bytes[5]);
+		break;
+	case 3:
+		fragment.prev_term = fuzz_near(fragment.prev_term, bytes[5]);
+		break;
+	case 4:
+		fragment.block = fuzz_near(fragment.block, bytes[5]);
+		break;
+	case 5:
+		fragment.entry_bytes = (uint32_t)fuzz_near(fragment.entry_bytes, bytes[5]);
+		break;
+	case 6:
+		fragment.offset = (uint32_t)fuzz_near(fragment.offset, bytes[5]);
+		break;
+	default:
+		fragment.commit = fuzz_near(fragment.commit, bytes[5]);
+		break;
+	}
+	forge_send(&play.forge, peer_of(bytes[6]), entry, fragment);
+}
+
+static void step_ack(const uint8_t *bytes)
+{
+	const struct dp_group *group = rig_group(play.rig, bytes[2] / 64);
+	struct qr_writer writer = begin_datagram();
+	struct wire_ack ack = {.missing_count = bytes[3] % 4};
+
+	if (group->phase != DP_PHASE_RUNNING)
+		return;
+	ack.term = bytes[4] < 224 ? group->raft.state.term
+				  : fuzz_near(group->raft.state.term, bytes[5]);
+	ack.received = fuzz_near(group->raft.last, bytes[6]);
+	ack.received_bytes =
+		bytes[7] < 128 ? 0 : (uint32_t)fuzz_near((uint64_t)bytes[8] * 16, bytes[7]);
+	ack.credit = bytes[9] < 200 ? store_log_tail(group->log) + bytes[9] / 8
+				    : fuzz_near(store_log_tail(group->log), bytes[9]);
+	ack.echo_ns = bytes[10] < 200 ? play.rig->now_ns - (qr_ns)bytes[10] * 1000
+				      : fuzz_near(play.rig->now_ns, bytes[10]);
+	for (uint32_t m = 0; m < ack.missing_count; m++) {
+		ack.missing[m].index = fuzz_near(ack.received + 1 + m, bytes[11]);
+		ack.missing[m].from = bytes[12] * 16u;
+		ack.missing[m].until = bytes[13] % 4 == 0 ? 0 : (bytes[12] + bytes[13]) * 16u;
+	}
+	wire_put_ack(&writer, group->config->group, &ack);
+	rig_send(play.rig, peer_of(bytes[2]), &writer);
+}
+
+/* ---- clients ---- */
+
+static void step_open(const uint8_t *bytes)
+{
+	struct qr_writer writer = begin_datagram();
+	const struct wire_session_open open = {
+		.nonce = {bytes[2] % 8, 7},
+		.ticket = {bytes, bytes[3] >= 250 ? bytes[3] - 249u : 0},
+	};
+
+	wire_put_session_open(&writer, 1u + bytes[1] % (RIG_GROUPS + 2), &open);
+	rig_send(play.rig, 0, &writer);
+}
+
+static void step_chunk(const uint8_t *bytes)
+{
+	static uint8_t body[BODY_MAX];
+	const struct dp_group *group = rig_group(play.rig, bytes[1]);
+	uint64_t session = forge_session(&play.forge, bytes[2]);
+	uint32_t slot = dp_sessions_find(group->sessions, session);
+	uint32_t total = bytes[5] < 200 ? 4u + bytes[5] * 4u : (bytes[5] - 199u) * 200u;
+	struct wire_chunk chunk = {
+		.session = session,
+		.sequence = fuzz_near(
+			slot == DP_SESSION_NONE ? 0 : dp_sessions_expected(group->sessions, slot),
+			bytes[3] < 128 ? 0 : bytes[3]),
+		.count = bytes[4] < 200 ? 1u + bytes[4] % 4u : UINT32_MAX >> bytes[4] % 32,
+		.total_bytes = total,
+		.kind = bytes[6] % 4 == 3 ? WIRE_CHUNK_OPAQUE : WIRE_CHUNK_RECORDS,
+		.bulk = {body, total},
+	};
+	struct qr_writer writer = begin_datagram();
+
+	forge_records(body, total, chunk.count < 64 ? chunk.count : 64);
+	if (bytes[7] >= 240)
+		body[bytes[8] % total] ^= bytes[7];
+	chunk.crc = qr_crc32c(0, body, total) + (bytes[9] == 255);
+	if (bytes[10] >= 160) { /* a part of it */
+		chunk.offset = total * (bytes[11] % 8u) / 8u;
+		chunk.bulk.data = body + chunk.offset;
+		chunk.bulk.size_bytes = 1u + (total - chunk.offset - 1) * (bytes[12] % 8u) / 7u;
+	}
+	wire_put_chunk(&writer, group->config->group, &chunk);
+	qr_write_bytes(&writer, chunk.bulk.data, chunk.bulk.size_bytes);
+	rig_send(play.rig, 0, &writer);
+}
+
+static void step_ask(const uint8_t *bytes)
+{
+	const struct dp_group *group = rig_group(play.rig, bytes[2]);
+	const struct wire_read read = {
+		.request = bytes[3] % 8,
+		.offset = bytes[4] < 128 ? bytes[4] * group->committed_end / 128
+					 : fuzz_near(group->committed_end, bytes[4]),
+		.max_bytes = (uint32_t)fuzz_near((uint64_t)bytes[5] * 64, bytes[6]),
+		.wait_ms = bytes[7] < 128 ? 0 : (uint32_t)fuzz_near(5, bytes[7]),
+	};
+	const struct wire_tail tail = {.request = bytes[3]};
+	const struct wire_describe describe = {.request = 1,
+					       .first = (uint32_t)fuzz_near(0, bytes[4])};
+	const struct wire_status status = {.request = 1, .first = (uint32_t)fuzz_near(0, bytes[4])};
+	struct qr_writer writer = begin_datagram();
+
+	switch (bytes[1] % 8) {
+	case 0:
+		wire_put_describe(&writer, &describe);
+		break;
+	case 1:
+		wire_put_status(&writer, &status);
+		break;
+	case 2:
+	case 3:
+		wire_put_tail(&writer, group->config->group, &tail);
+		break;
+	default:
+		wire_put_read(&writer, group->config->group, &read);
+		break;
+	}
+	rig_send(play.rig, 0, &writer);
+}
+
+/** The following bytes of the input, as one message. */
+static void step_raw(const uint8_t *bytes)
+{
+	static const uint8_t types[16] = {1,  2,  3,  16, 17, 18, 19, 20,
+					  21, 22, 23, 24, 25, 26, 27, 28};
+	size_t left = qr_reader_left(&play.input);
+	size_t size_bytes = bytes[2] < left ? bytes[2] : left;
+	struct qr_writer writer = begin_datagram();
+
+	qr_write_u8(&writer, types[bytes[1] % 16]);
+	qr_write_u8(&writer, 0);
+	qr_write_u16(&writer, (uint16_t)size_bytes);
+	qr_write_u32(&writer, bytes[3] % 4);
+	qr_write_bytes(&writer, qr_read_bytes(&play.input, size_bytes), size_bytes);
+	rig_send(play.rig, bytes[1] % 16 < 3 ? peer_of(bytes[4]) : 0, &writer);
+}
+
+/* ---- the node's own world ---- */
+
+static void step_disk(const uint8_t *bytes)
+{
+	static const enum qr_error results[8] = {QR_OK, QR_OK,	     QR_OK, QR_OK,
+						 QR_OK, QR_NO_SPACE, QR_IO, QR_NOT_FOUND};
+	const struct rig *rig = play.rig;
+	enum qr_error result = bytes[2] >= 240 ? results[bytes[3] % 8] : QR_OK;
+
+	if (rig->pending_count == 0)
+		return;
+	/* "No space" is what preparing a segment can say, and nothing else. */
+	if (result == QR_NO_SPACE &&
+	    rig->pending[bytes[1] % rig->pending_count].op.kind != STORE_OP_PREPARE)
+		result = QR_IO;
+	rig_finish(play.rig, bytes[1], result);
+}
+
+/** Bytes of the disk that change while the power is off. */
+static void damage(const uint8_t *bytes)
+{
+	qr_group group = 1u + bytes[2] % RIG_GROUPS;
+	uint8_t *block = rig_block(play.rig, group, bytes[3]);
+	uint8_t *slots = play.rig->disks[group - 1].slots;
+
+	if (bytes[4] < 128)
+		return;
+	if (bytes[4] < 160) {
+		slots[bytes[5] % 2u * STORE_SLOT_BYTES + bytes[6] % 128u] ^= bytes[7];
+	} else if (block != NULL) {
+		block[(bytes[5] * 256u + bytes[6]) % QR_BLOCK_BYTES] ^= bytes[7];
+	}
+}
+
+static void step_world(const uint8_t *bytes)
+{
+	struct rig *rig = play.rig;
+
+	switch (bytes[1] % 8) {
+	case 0:
+		if (rig->restarts == RESTARTS_MAX)
+			break;
+		damage(bytes);
+		rig_restart(rig, &states, bytes[8]);
+		memset(play.forge.tails, 0, sizeof(play.forge.tails));
+		break;
+	case 3:
+		rig->published.links_down = bytes[2] % 2 == 0 ? 0 : qr_nodes_of(peer_of(bytes[3]));
+		break;
+	case 4:
+		dp_core_stop(rig->core);
+		(void)dp_core_is_stopped(rig->core);
+		break;
+	case 5:
+		rig->senders[peer_of(bytes[2])].incarnation = bytes[3];
+		rig->senders[peer_of(bytes[2])].counter = bytes[4];
+		break;
+	case 6:
+		dp_core_set_wall_clock(rig->core, fuzz_near(1, bytes[2]), rig->now_ns);
+		break;
+	case 1:
+	case 2:
+	default:
+		forge_rebase(&play.forge, bytes[2], bytes[3] % 4u);
+		break;
+	}
+}
+
+static void step_time(const uint8_t *bytes)
+{
+	play.rig->now_ns += (qr_ns)bytes[1] << (10 + bytes[2] % 12);
+}
+
+static void one_step(const uint8_t *bytes)
+{
+	static void (*const steps[16])(const uint8_t *bytes) = {
+		step_time,  step_disk,	step_raft, step_raft,	step_forge, step_forge,
+		step_forge, step_piece, step_ack,  step_answer, step_open,  step_chunk,
+		step_chunk, step_ask,	step_raw,  step_world,
+	};
+
+	steps[bytes[0] % 16](bytes);
+	if (bytes[15] % 8 != 7)
+		rig_turn(play.rig, bytes[15] >= 240 ? bytes[15] - 240u : RIG_TX_MAX);
+	for (unsigned n = bytes[15] / 8 % 4; n > 0 && play.rig->pending_count != 0; n--)
+		rig_finish(play.rig, bytes[15] / 32, QR_OK);
+}
+
+/* ---- where it begins ---- */
+
+/** Entries of node 1: an opening, then chunks. */
+static void follow(unsigned entries)
+{
+	for (unsigned e = 0; e < entries; e++) {
+		for (uint8_t g = 0; g < RIG_GROUPS; g++) {
+			const uint8_t step[STEP_BYTES] = {
+				[2] = e == 0 ? 4 : 0,
+				[3] = g,
+				[5] = 40,
+				[9] = (uint8_t)(g * 64),
+			};
+
+			step_forge(step);
+			rig_drain(play.rig);
+		}
+	}
+	QR_ASSERT(rig_group(play.rig, 0)->raft.last == entries);
+}
+
+static void use(unsigned chunks)
+{
+	for (unsigned c = 0; c <= chunks; c++) {
+		for (uint8_t g = 0; g < RIG_GROUPS; g++) {
+			const uint8_t step[STEP_BYTES] = {
+				[1] = g, [2] = c == 0 ? 1 : 100u + g, [4] = 1, [5] = 30};
+
+			if (c == 0) {
+				step_open(step);
+			} else {
+				step_chunk(step);
+			}
+			rig_drain(play.rig);
+			peer_agree(play.rig);
+		}
+	}
+	QR_ASSERT(rig_group(play.rig, 0)->committed_end != 0);
+}
+
+static void prepare(unsigned number)
+{
+	play.rig = rig_create(snapshot_prepare(&states));
+	forge_begin(&play.forge, play.rig);
+	if (number > 0)
+		rig_drain(play.rig);
+	if (number == 2 || number == 5)
+		follow(number == 2 ? 4 : 36);
+	if (number == 3 || number == 4) {
+		peer_follow(play.rig);
+		use(number == 3 ? 2 : 24);
+	}
+	if (number == 5)
+		peer_follow(play.rig);
+}
+
+#define STATES 6
+
+/* NOLINTNEXTLINE(readability-identifier-naming) */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
+{
+	if (states.count == 0) {
+		snapshot_init(&states, rig_size_bytes());
+		for (unsigned s = 0; s < STATES; s++)
+			prepare(s);
+	}
+	if (size_bytes < 2)
+		return 0;
+	play.rig = snapshot_take(&states, data[0] % STATES);
+	forge_begin(&play.forge, play.rig);
+	play.input = qr_reader_over(data + 2, size_bytes - 2);
+	for (unsigned s = 0; s < STEPS_MAX && qr_reader_left(&play.input) >= STEP_BYTES; s++)
+		one_step(qr_read_bytes(&play.input, STEP_BYTES));
+	return 0;
+}
