@@ -290,6 +290,12 @@ static enum qr_error take_recovered(struct dp_group *group,
 	return QR_OK;
 }
 
+/** The slots know sets of nodes; only consensus knows which of them are a configuration. */
+static bool has_configuration(const struct dp_group *group)
+{
+	return raft_configuration_is_valid(&store_log_slot(group->log)->configuration);
+}
+
 static void start_running(struct dp_core *core, struct dp_group *group)
 {
 	const struct dp_core_config *own = &core->config;
@@ -324,6 +330,13 @@ static void start_running(struct dp_core *core, struct dp_group *group)
 	core->recovering--;
 }
 
+static void refuse(struct dp_core *core, struct dp_group *group, enum qr_error damage)
+{
+	group->phase = DP_PHASE_DAMAGED;
+	group->damage = damage;
+	core->recovering--;
+}
+
 void dp_group_recover(struct dp_core *core, struct dp_group *group)
 {
 	struct store_recovered_entry found;
@@ -334,12 +347,12 @@ void dp_group_recover(struct dp_core *core, struct dp_group *group)
 		if (error == QR_OK)
 			error = take_recovered(group, &found);
 	}
-	if (error == QR_NOT_FOUND) {
+	if (error == QR_NOT_FOUND && !has_configuration(group)) {
+		refuse(core, group, QR_CORRUPT);
+	} else if (error == QR_NOT_FOUND) {
 		start_running(core, group);
 	} else if (error != QR_OK && error != QR_AGAIN) {
-		group->phase = DP_PHASE_DAMAGED;
-		group->damage = error;
-		core->recovering--;
+		refuse(core, group, error);
 	}
 	dp_group_touch(group);
 }

@@ -313,8 +313,9 @@ static enum qr_error accept(struct store_log *log, const struct store_entry *ent
 	const struct store_prefix *settled = &log->slots.current.settled;
 	const uint8_t *bytes = store_window_at(log, entry->block);
 	uint64_t digest = store_entry_digest(bytes);
+	struct store_prefix prefix = store_index_prefix_after(entry, digest);
 
-	if (entry->index == settled->index && digest != settled->chain) {
+	if (entry->index == settled->index && memcmp(&prefix, settled, sizeof(prefix)) != 0) {
 		note_damage(log, entry->block, QR_STALE);
 		return fail(log, QR_CORRUPT);
 	}

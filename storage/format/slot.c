@@ -38,6 +38,9 @@
 #define FLAG_LAZY 1u
 #define SLOT_USED_BYTES (FLAGS_AT + 4)
 
+/* No writer counts so far: what is added to a number up to here does not overflow. */
+#define COUNT_MAX ((uint64_t)1 << 62)
+
 _Static_assert(SLOT_USED_BYTES <= 512, "a slot lies in one sector");
 _Static_assert(STORE_SLOT_BYTES == QR_BLOCK_BYTES, "a slot is written as one block");
 _Static_assert(QR_NODE_MAX <= UINT8_MAX, "a node fits in a byte");
@@ -85,6 +88,12 @@ static bool is_zero(const uint8_t *bytes, size_t size_bytes)
 	return bytes[0] == 0 && memcmp(bytes, bytes + 1, size_bytes - 1) == 0;
 }
 
+static bool is_empty_or_not(const struct store_prefix *prefix)
+{
+	return prefix->index != 0 || (prefix->term == 0 && prefix->block == 0 &&
+				      prefix->offset == 0 && prefix->chain == 0);
+}
+
 /** What a sound slot can still get wrong: values that no writer of ours produces. */
 static bool is_well_formed(const struct store_slot *slot)
 {
@@ -92,7 +101,10 @@ static bool is_well_formed(const struct store_slot *slot)
 
 	if (slot->serial == 0 || slot->node == 0 || slot->node > QR_NODE_MAX)
 		return false;
-	if (slot->state.vote > QR_NODE_MAX)
+	if (slot->state.vote > QR_NODE_MAX || slot->state.term > COUNT_MAX)
+		return false;
+	if (slot->serial > COUNT_MAX || slot->state.generation > COUNT_MAX ||
+	    !is_empty_or_not(&slot->settled))
 		return false;
 	if (geometry->stride_blocks == 0 || geometry->stride_blocks > STORE_STRIDE_BLOCKS_MAX)
 		return false;

@@ -203,6 +203,23 @@ static void an_entry_on_the_disk_that_no_leader_wrote_is_damage(void **state)
 	assert_int_equal(group()->damage, QR_CORRUPT);
 }
 
+static void a_configuration_that_is_none_is_damage(void **state)
+{
+	uint8_t *slots = rig->disks[GROUP].slots;
+	struct store_slot slot;
+
+	(void)state;
+	send(make(OPENING));
+	assert_int_equal(store_slot_choose(slots, &slot), QR_OK);
+	slot.configuration.voters = 0;
+	for (unsigned i = 0; i < STORE_SLOTS; i++)
+		store_slot_encode(slots + (size_t)i * STORE_SLOT_BYTES, &slot);
+	rig_restart(rig, &snapshot, 0);
+	rig_drain(rig);
+	assert_int_equal(group()->phase, DP_PHASE_DAMAGED);
+	assert_int_equal(group()->damage, QR_CORRUPT);
+}
+
 /** Entries that say nothing of what is committed, though the leader commits them. */
 static void send_silent(unsigned count)
 {
@@ -354,6 +371,7 @@ int main(void)
 		STORY(the_sound_half_of_a_refused_entry_is_taken_back),
 		STORY(a_leader_that_overruns_a_sessions_window_is_refused),
 		STORY(an_entry_on_the_disk_that_no_leader_wrote_is_damage),
+		STORY(a_configuration_that_is_none_is_damage),
 		STORY(a_log_whose_entries_never_told_of_the_commit_opens),
 		STORY(records_that_overrun_their_chunk_are_damage_to_a_reader),
 		STORY(an_entry_never_holds_more_records_than_it_can_count),

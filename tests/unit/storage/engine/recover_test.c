@@ -270,6 +270,24 @@ static void a_term_that_the_slots_forgot_is_damage(void **state)
 	assert_int_equal(store_log_damage(rig.log).index, 3);
 }
 
+static void a_settled_prefix_that_ends_elsewhere_is_damage(void **state)
+{
+	struct store_slot slot;
+
+	(void)state;
+	append(5, 100);
+	store_log_retry(rig.log);
+	rig_drain(&rig);
+	assert_int_equal(store_slot_choose(rig.disk.slots, &slot), QR_OK);
+	assert_int_equal(slot.settled.index, 5);
+	slot.settled.offset++;
+	for (unsigned i = 0; i < STORE_SLOTS; i++)
+		store_slot_encode(rig.disk.slots + (size_t)i * STORE_SLOT_BYTES, &slot);
+	rig_crash_and_open(&rig);
+	assert_int_equal(rig.recovered, QR_CORRUPT);
+	assert_int_equal(store_log_damage(rig.log).index, 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +314,8 @@ int main(void)
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_term_that_the_slots_forgot_is_damage, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(a_settled_prefix_that_ends_elsewhere_is_damage,
+						set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("storage/engine/recover", tests, NULL, NULL);

@@ -136,6 +136,42 @@ static void two_damaged_slots_are_said_to_be(void **state)
 	assert_int_equal(store_slot_choose(slots, &slot), QR_CORRUPT);
 }
 
+static void expect_malformed(const struct store_slot *slot)
+{
+	struct store_slot decoded;
+
+	store_slot_encode(slots, slot);
+	assert_int_equal(store_slot_decode(slots, &decoded), QR_MALFORMED);
+}
+
+static void what_no_writer_counts_to_is_malformed(void **state)
+{
+	struct store_slot slot = sample(UINT64_MAX);
+
+	(void)state;
+	expect_malformed(&slot);
+	slot = sample(5);
+	slot.state.generation = (uint64_t)1 << 63;
+	expect_malformed(&slot);
+	slot = sample(5);
+	slot.state.term = ((uint64_t)1 << 62) + 1;
+	expect_malformed(&slot);
+}
+
+static void an_empty_prefix_is_empty(void **state)
+{
+	struct store_slot slot = sample(5);
+
+	(void)state;
+	slot.settled = (struct store_prefix){.offset = 1};
+	expect_malformed(&slot);
+	slot.settled = (struct store_prefix){.block = 1};
+	expect_malformed(&slot);
+	slot.settled = (struct store_prefix){0};
+	store_slot_encode(slots, &slot);
+	assert_int_equal(store_slot_decode(slots, &slot), QR_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +181,8 @@ int main(void)
 		cmocka_unit_test_setup(a_torn_write_leaves_what_counted_before, set_up),
 		cmocka_unit_test_setup(one_damaged_slot_loses_nothing_at_rest, set_up),
 		cmocka_unit_test_setup(two_damaged_slots_are_said_to_be, set_up),
+		cmocka_unit_test_setup(what_no_writer_counts_to_is_malformed, set_up),
+		cmocka_unit_test_setup(an_empty_prefix_is_empty, set_up),
 	};
 
 	return cmocka_run_group_tests_name("storage/format/slot", tests, NULL, NULL);
