@@ -287,19 +287,40 @@ static void step_disk(const uint8_t *bytes)
 	rig_finish(play.rig, bytes[1], result);
 }
 
-/** Bytes of the disk that change while the power is off. */
+/** The checksum of a header or a slot lies at the same place. */
+static void mend(uint8_t *bytes, size_t size_bytes)
+{
+	uint32_t crc;
+
+	memset(bytes + 8, 0, sizeof(crc));
+	crc = qr_crc32c(0, bytes, size_bytes);
+	memcpy(bytes + 8, &crc, sizeof(crc));
+}
+
+/** Bytes of the disk that change while the power is off, some so that nobody can tell. */
 static void damage(const uint8_t *bytes)
 {
 	qr_group group = 1u + bytes[2] % RIG_GROUPS;
 	uint8_t *block = rig_block(play.rig, group, bytes[3]);
 	uint8_t *slots = play.rig->disks[group - 1].slots;
+	size_t at = bytes[5] * (size_t)256 + bytes[6];
 
-	if (bytes[4] < 128)
+	if (bytes[4] < 96)
 		return;
 	if (bytes[4] < 160) {
-		slots[bytes[5] % 2u * STORE_SLOT_BYTES + bytes[6] % 128u] ^= bytes[7];
+		uint8_t *slot = slots + bytes[5] % 2u * (size_t)STORE_SLOT_BYTES;
+
+		slot[bytes[6] % 128u] ^= bytes[7];
+		if (bytes[4] < 128) {
+			mend(slot, STORE_SLOT_BYTES);
+			memcpy(slots + (slot == slots ? STORE_SLOT_BYTES : 0), slot,
+			       STORE_SLOT_BYTES);
+		}
+	} else if (block != NULL && bytes[4] < 208) {
+		block[at % QR_BLOCK_BYTES] ^= bytes[7];
 	} else if (block != NULL) {
-		block[(bytes[5] * 256u + bytes[6]) % QR_BLOCK_BYTES] ^= bytes[7];
+		block[at % STORE_ENTRY_HEADER_BYTES] ^= bytes[7];
+		mend(block, STORE_ENTRY_HEADER_BYTES);
 	}
 }
 

@@ -1,5 +1,6 @@
 /* Any bytes as the two slots of a group. */
 #include "consensus/base/assert.h"
+#include "storage/engine/log.h"
 #include "storage/format/slot.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -14,6 +15,27 @@ static void mend(uint8_t *slot)
 	memcpy(slot + 8, &crc, sizeof(crc));
 }
 
+/** What a tool does with a geometry that it finds: it must not be one that no log can have. */
+static void measure(const struct store_slot *slot)
+{
+	const struct store_log_parameters parameters = {
+		.cluster = slot->cluster,
+		.node = slot->node,
+		.group = slot->group,
+		.geometry = slot->geometry,
+		.configuration = slot->configuration,
+		.window_blocks = 4 * slot->geometry.stride_blocks,
+		.write_depth = 1,
+		.write_max_blocks = 1,
+		.checkpoints_max = 2,
+		.lazy = slot->lazy,
+	};
+	struct qr_arena arena;
+
+	qr_arena_init(&arena, NULL, 0);
+	QR_ASSERT(store_log_create(&arena, &parameters) == NULL && arena.used_bytes != 0);
+}
+
 static void examine(void)
 {
 	uint8_t bytes[STORE_SLOT_BYTES];
@@ -23,6 +45,7 @@ static void examine(void)
 		return;
 	QR_ASSERT(slot.serial > 0 && slot.node > 0 && slot.node <= QR_NODE_MAX);
 	QR_ASSERT(slot.geometry.segment_blocks % slot.geometry.stride_blocks == 0);
+	measure(&slot);
 	/* What was chosen is one of the two, bit by bit. */
 	store_slot_encode(bytes, &slot);
 	QR_ASSERT(memcmp(bytes, slots, sizeof(bytes)) == 0 ||
