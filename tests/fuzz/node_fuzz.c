@@ -13,7 +13,7 @@
 #include "tests/fuzz/node_peer.h"
 
 #define STEP_BYTES 16
-#define STEPS_MAX 96
+#define STEPS_MAX 64
 #define RESTARTS_MAX 1
 #define BODY_MAX 12288u
 
@@ -372,8 +372,11 @@ static void one_step(const uint8_t *bytes)
 	};
 
 	steps[bytes[0] % 16](bytes);
-	if (bytes[15] % 8 != 7)
+	if (bytes[15] % 8 != 7) {
 		rig_turn(play.rig, bytes[15] >= 240 ? bytes[15] - 240u : RIG_TX_MAX);
+	} else {
+		rig_check(play.rig);
+	}
 	for (unsigned n = bytes[15] / 8 % 4; n > 0 && play.rig->pending_count != 0; n--)
 		rig_finish(play.rig, bytes[15] / 32, QR_OK);
 }

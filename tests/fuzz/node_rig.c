@@ -301,7 +301,6 @@ void rig_send(struct rig *rig, qr_node from, struct qr_writer *writer)
 			(struct dp_address){.ipv4 = from, .udp = 9, .port = from == 0},
 			rig->now_ns);
 	free(copy);
-	rig_check(rig);
 }
 
 struct dp_group *rig_group(struct rig *rig, uint8_t which)
