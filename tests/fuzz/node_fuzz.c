@@ -328,6 +328,7 @@ static void step_world(const uint8_t *bytes)
 {
 	struct rig *rig = play.rig;
 
+	rig->idle_until = 0;
 	switch (bytes[1] % 8) {
 	case 0:
 		if (rig->restarts == RESTARTS_MAX)

@@ -206,6 +206,7 @@ void rig_finish(struct rig *rig, uint32_t number, enum qr_error result)
 	if (rig->pending_count == 0)
 		return;
 	number %= rig->pending_count;
+	rig->idle_until = 0;
 	pending = rig->pending[number];
 	rig->pending[number] = rig->pending[--rig->pending_count];
 	if (result == QR_OK)
@@ -235,6 +236,7 @@ void rig_restart(struct rig *rig, const struct snapshot *snapshot, uint8_t torn)
 	}
 	rig->pending_count = 0;
 	rig->restarts++;
+	rig->idle_until = 0;
 	rig->told_count = 0; /* another leader may have decided otherwise */
 	snapshot_clear(snapshot, rig->core_memory, rig->core_bytes);
 	start_core(rig);
@@ -250,16 +252,20 @@ void rig_turn(struct rig *rig, unsigned max)
 	struct dp_tx tx[RIG_TX_MAX];
 	struct store_op ops[8];
 	unsigned count;
+	unsigned op_count;
 
 	for (unsigned t = 0; t < RIG_TX_MAX; t++)
 		tx[t] = (struct dp_tx){.data = rig->tx[t], .capacity_bytes = RIG_TX_BYTES};
 	count = dp_core_poll(rig->core, &turn, tx, max);
 	QR_ASSERT(count <= max);
+	/* A loop that sleeps until it was told would have slept over it. */
+	QR_ASSERT(count == 0 || rig->now_ns >= rig->idle_until);
 	for (unsigned t = 0; t < count; t++)
 		rig_check_datagram(rig, &tx[t]);
-	count = dp_core_poll_disk(rig->core, ops, sizeof(ops) / sizeof(ops[0]));
-	for (unsigned o = 0; o < count; o++)
+	op_count = dp_core_poll_disk(rig->core, ops, sizeof(ops) / sizeof(ops[0]));
+	for (unsigned o = 0; o < op_count; o++)
 		start_op(rig, &ops[o]);
+	rig->idle_until = count + op_count == 0 && max != 0 ? dp_core_next_deadline(rig->core) : 0;
 	rig_check(rig);
 }
 
@@ -297,6 +303,7 @@ void rig_send(struct rig *rig, qr_node from, struct qr_writer *writer)
 	if (copy == NULL)
 		return;
 	memcpy(copy, writer->start, size_bytes);
+	rig->idle_until = 0;
 	dp_core_receive(rig->core, (struct qr_span){copy, size_bytes},
 			(struct dp_address){.ipv4 = from, .udp = 9, .port = from == 0},
 			rig->now_ns);

@@ -69,6 +69,7 @@ struct rig {
 	size_t core_bytes;
 	struct dp_core *core;
 	qr_ns now_ns;
+	qr_ns idle_until; /* what a loop with nothing to do was told; 0: something happened since */
 	uint32_t restarts;
 	struct rig_disk disks[RIG_GROUPS];
 	uint32_t pending_count;

@@ -18,6 +18,7 @@
 
 static struct dp_stream stream;
 static qr_ns now_ns;
+static qr_ns idle_until; /* what an idle loop was told; 0: there was no room for all */
 
 static uint32_t entry_bytes(qr_index index)
 {
@@ -56,8 +57,11 @@ static bool send_one(const struct dp_stream_want *want)
 	return want->again && bytes != 0;
 }
 
-/** A turn with room for `room` datagrams. */
-static void pump(unsigned room)
+/**
+ * A turn with room for `room` datagrams.
+ * @param time_alone  nothing else has happened since the turn before.
+ */
+static void pump(unsigned room, bool time_alone)
 {
 	struct dp_stream_want want;
 	unsigned again = 0;
@@ -65,13 +69,14 @@ static void pump(unsigned room)
 
 	while (room > 0 && dp_stream_next(&stream, now_ns, &want) == QR_OK) {
 		QR_ASSERT(stream.active && ++turns < TURN_MAX);
+		QR_ASSERT(!time_alone || now_ns >= idle_until); /* or a loop would sleep over it */
 		again += send_one(&want);
 		QR_ASSERT(again <= 2 * DP_STREAM_BURST); /* the holes, and what timed out */
 		check();
 		room--;
 	}
-	if (room > 0)
-		QR_ASSERT(dp_stream_deadline(&stream) > now_ns); /* or a loop would never sleep */
+	idle_until = room > 0 ? dp_stream_deadline(&stream) : 0;
+	QR_ASSERT(room == 0 || idle_until > now_ns); /* or it would never sleep */
 }
 
 static void step_ack(const uint8_t *bytes)
@@ -120,7 +125,7 @@ static void one_step(const uint8_t *bytes)
 		break;
 	}
 	check();
-	pump(bytes[11] % 16 == 15 ? bytes[10] % 8 : UINT32_MAX);
+	pump(bytes[11] % 16 == 15 ? bytes[10] % 8 : UINT32_MAX, bytes[0] % 8 == 3);
 	check();
 }
 
@@ -128,6 +133,7 @@ static void one_step(const uint8_t *bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
 	now_ns = 1000000;
+	idle_until = 0;
 	dp_stream_init(&stream, TIMEOUT_MIN_NS);
 	dp_stream_start(&stream, 0, 0, now_ns);
 	dp_stream_extend(&stream, 4);
