@@ -10,8 +10,8 @@
  * loser.
  *
  * From the top down, one write at a time: a crash in between leaves the old suffix shorter, with a
- * hole no longer than one write (shorter than store_reach) at its end, which recovery takes for
- * the torn tail that it is. Nothing was promised about the suffix: its entries were never
+ * hole no longer than one write (never longer than store_reach) at its end, which recovery takes
+ * for the torn tail that it is. Nothing was promised about the suffix: its entries were never
  * committed, and the acknowledgements for what replaces it wait until the zeros and the new entries
  * are durable.
  */
@@ -38,22 +38,34 @@ void store_scrub_from(struct store_log *log, qr_block low)
 	}
 }
 
+/*
+ * The hole that a torn write leaves begins with the entry that its lowest block belongs to, at most
+ * a stride further down: with this many blocks its end is within store_reach of that entry.
+ */
+static uint32_t piece_blocks(const struct store_log *log)
+{
+	uint32_t reach = STORE_REACH_STRIDES * log->stride_blocks;
+
+	return reach < STORE_SCRUB_BLOCKS ? reach : STORE_SCRUB_BLOCKS;
+}
+
 unsigned store_scrub_poll(struct store_log *log, struct store_op *ret_op)
 {
 	struct store_scrub *scrub = &log->scrub;
 	uint32_t segment_blocks = log->parameters.geometry.segment_blocks;
+	uint32_t piece = piece_blocks(log);
 	qr_block low;
 	uint32_t blocks;
 
 	if (!store_scrub_is_active(log) || scrub->inflight || log->writes.stale_count > 0)
 		return 0;
-	low = scrub->high > STORE_SCRUB_BLOCKS ? scrub->high - STORE_SCRUB_BLOCKS : 0;
+	low = scrub->high > piece ? scrub->high - piece : 0;
 	if (low < scrub->low)
 		low = scrub->low;
 	if (low < (scrub->high - 1) / segment_blocks * segment_blocks)
 		low = (scrub->high - 1) / segment_blocks * segment_blocks;
 	blocks = (uint32_t)(scrub->high - low);
-	QR_ASSERT(blocks > 0 && blocks <= STORE_SCRUB_BLOCKS);
+	QR_ASSERT(blocks > 0 && blocks <= piece);
 	*ret_op = (struct store_op){.kind = store_write_kind(log),
 				    .data = scrub->zeros,
 				    .size_bytes = blocks * QR_BLOCK_BYTES,
