@@ -39,8 +39,10 @@
  * entries that arrive again from a leader are written as if they were new.
  *
  * What was read need not be on stable media: a process that was killed leaves writes in the
- * device's cache that were never acknowledged to it. Before the log opens, the segments that were
- * within reach are synced and the slots written anew, so that "recovered" means durable.
+ * device's cache that were never acknowledged to it, entries as well as zeros over a suffix that
+ * was cut off. Before the log opens, the segments within reach of the end, on both sides of it, are
+ * synced and the slots written anew, so that "recovered" means durable, and what was seen to be
+ * gone does not come back.
  *
  * Under durability = memory any block may be missing after a crash, nothing was promised: the first
  * hole is the end, whatever lies behind it (the slots say how the log was written).
@@ -104,12 +106,15 @@ static void ask_stride(struct store_log *log, struct store_op *ret_op)
 	store_op_locate(log, ret_op, stride * log->stride_blocks);
 }
 
+/** Up to the last segment within reach of the end: zeros may lie behind it in a cache only. */
 static bool is_sync_wanted(const struct store_log *log)
 {
 	const struct store_recovery *recovery = &log->recovery;
+	uint64_t next = recovery->sync_next;
 
 	return recovery->phase == STORE_RECOVERY_SYNC && !log->parameters.lazy &&
-	       recovery->sync_next * log->parameters.geometry.segment_blocks < log->last.block;
+	       next < log->segments.ready &&
+	       next * log->parameters.geometry.segment_blocks < store_reach(log, log->last.block);
 }
 
 unsigned store_recovery_poll(struct store_log *log, struct store_op *ops, unsigned max)
