@@ -122,7 +122,7 @@ class Cluster:
                 self.processes[node] = process
         if wait:
             for node in nodes:
-                wait_for(lambda node=node: self._is_ready(node), 30, f"node {node} ready")
+                wait_for(lambda node=node: self.is_ready(node), 30, f"node {node} ready")
 
     def output(self, node):
         """What the node's process printed since its last start."""
@@ -130,7 +130,7 @@ class Cluster:
         with open(self.log_path(first), encoding="utf-8", errors="replace") as text:
             return text.read().split("--- start\n")[-1]
 
-    def _is_ready(self, node):
+    def is_ready(self, node):
         latest = self.output(node)
         if f"node {node} ready" in latest:
             return True

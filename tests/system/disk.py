@@ -7,12 +7,11 @@ says so; when the ballast goes away, the node resumes by itself. Nothing acknowl
 
 import contextlib
 import os
-import shutil
-import subprocess
 import time
 
 import tap
-from cluster import wait_for
+import smalldisk
+from cluster import Problem, wait_for
 from tap import Skip, check, diag, equal
 from traffic import Stream, stop_and_compare
 
@@ -21,63 +20,31 @@ LEFT_BYTES = 6 << 20  # beside the ballast: less than a few segments
 LINE = b"%08d " + b"full " * 200 + b"\n"
 
 
-def run(*command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                          timeout=60)
-    if done.returncode != 0:
-        raise Skip(f"{command[0]}: {done.stdout.decode(errors='replace').strip()}")
-
-
-def need_root():
-    if os.geteuid() != 0:
-        raise Skip("mounting needs root")
-    for tool in ("mkfs.ext4", "mount"):
-        if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
-            raise Skip(f"{tool} is not installed")
-
-
 def mount(nodes, node):
     """A file system of its own as the node's data directory."""
-    image = os.path.join(nodes.directory, f"image-{node}")
-    with open(image, "wb") as out:
-        out.truncate(IMAGE_BYTES)
-    run("/usr/sbin/mkfs.ext4", "-q", "-F", "-m", "0", image)
-    os.makedirs(nodes.data(node), exist_ok=True)
-    run("mount", "-o", "loop", image, nodes.data(node))
-
-
-def umount(path):
-    if os.path.ismount(path):
-        subprocess.run(["umount", "-l", path], check=False, timeout=60)
-
-
-def ballast(nodes, node):
-    return os.path.join(nodes.data(node), "ballast")
-
-
-def free_bytes(nodes, node):
-    room = os.statvfs(nodes.data(node))
-    return room.f_bavail * room.f_frsize
-
-
-def fill(nodes, node):
-    with open(ballast(nodes, node), "wb") as out:
-        os.posix_fallocate(out.fileno(), 0, free_bytes(nodes, node) - LEFT_BYTES)
+    try:
+        return smalldisk.SmallDisk(os.path.join(nodes.directory, f"image-{node}"),
+                                   nodes.data(node), IMAGE_BYTES)
+    except Problem as problem:
+        raise Skip(problem) from None
 
 
 @contextlib.contextmanager
 def cluster_on_images(full):
     """A cluster whose nodes `full` have a nearly full disk of their own."""
-    need_root()
+    reason = smalldisk.unavailable()
+    if reason:
+        raise Skip(reason)
     with tap.small_cluster() as nodes, contextlib.ExitStack() as stack:
+        nodes.disks = {}
         for node in full:
-            stack.callback(umount, nodes.data(node))
-            mount(nodes, node)
+            nodes.disks[node] = mount(nodes, node)
+            stack.callback(nodes.disks[node].umount)
         stack.callback(nodes.close_processes)
         nodes.start()
         nodes.leader()
-        for node in full:
-            fill(nodes, node)
+        for disk in nodes.disks.values():
+            disk.fill(LEFT_BYTES)
         yield nodes
 
 
@@ -113,8 +80,8 @@ def everywhere():
         status = nodes.quorate("status", check=False)
         equal(status.returncode, 3, "exit status of status")
         check(b"no space" in status.stderr, f"status said {status.stderr}")
-        for node in nodes.nodes:
-            os.unlink(ballast(nodes, node))
+        for disk in nodes.disks.values():
+            disk.free()
         wait_for(lambda: set(conditions(nodes).values()) == {"OK"}, 30, "no more NO_SPACE")
         count = check_lines(nodes, count)
         equal(append_lines(nodes, count, 2000).returncode, 0, "exit status of append afterwards")
@@ -137,7 +104,7 @@ def one_follower():
         equal({conditions(nodes)[node] for node in (1, 2)}, {"OK"}, "conditions of the others")
         with Stream(nodes, "one") as one:
             nodes.wait_progress()
-            os.unlink(ballast(nodes, 3))
+            nodes.disks[3].free()
             wait_for(lambda: conditions(nodes)[3] == "OK", 30, "node 3 resumes")
             nodes.wait_caught_up(3)
             one.finish()
@@ -154,8 +121,8 @@ def restart_when_full():
         nodes.start()
         nodes.leader()
         count = check_lines(nodes, count)
-        for node in nodes.nodes:
-            os.unlink(ballast(nodes, node))
+        for disk in nodes.disks.values():
+            disk.free()
         equal(append_lines(nodes, count, 2000).returncode, 0, "exit status of append afterwards")
         check_lines(nodes, count + 2000)
         stop_and_compare(nodes)
