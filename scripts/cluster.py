@@ -67,11 +67,12 @@ class Cluster:
         self.processes = {}
         self.config = os.path.join(self.directory, "quorate.ini")
         self.ports = free_port_base(16 * nodes)
+        self.name = f"c{os.getpid()}-{self.ports}"
         self._write_config(logs, settings or {})
 
     def _write_config(self, logs, settings):
         replicas = ",".join(str(node) for node in self.nodes)
-        sections = {"cluster": {"name": f"c{os.getpid()}-{self.ports}"},
+        sections = {"cluster": {"name": self.name},
                     "dataplane": {"run_dir": os.path.join(self.directory, "run")}}
         if not self.one_process and len(self.nodes) > 1:
             sections["dataplane"]["link"] = "memif"
