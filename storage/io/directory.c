@@ -277,19 +277,46 @@ static enum qr_error check_identity(const struct store_directory *directory, con
 
 /* ---- O_DIRECT ---- */
 
-/** Write and read one block the way the log will. */
-static bool can_direct(int folder)
+/** Write and read one block the way the log will. @return 0 or errno. */
+static int probe_direct(int folder)
 {
 	static _Alignas(QR_BLOCK_BYTES) uint8_t block[QR_BLOCK_BYTES];
 	int fd = openat(folder, PROBE_NAME, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC,
 			FILE_MODE);
-	bool works = fd >= 0 && pwrite(fd, block, sizeof(block), 0) == (ssize_t)sizeof(block) &&
-		     pread(fd, block, sizeof(block), 0) == (ssize_t)sizeof(block);
+	int failed = errno;
 
+	if (fd >= 0) {
+		const ssize_t whole = (ssize_t)sizeof(block);
+
+		errno = EIO; /* for a short write or read */
+		if (pwrite(fd, block, sizeof(block), 0) == whole &&
+		    pread(fd, block, sizeof(block), 0) == whole) {
+			failed = 0;
+		} else {
+			failed = errno;
+		}
+		(void)close(fd);
+	}
+	(void)unlinkat(folder, PROBE_NAME, 0);
+	return failed;
+}
+
+/**
+ * A full disk has no room for a probe, and that says nothing about direct I/O. The node has to
+ * start all the same: it can read, vote, and go on when there is room. That a file opens so must do
+ * then.
+ */
+static bool can_direct(int folder)
+{
+	int failed = probe_direct(folder);
+	int fd;
+
+	if (failed != ENOSPC && failed != EDQUOT)
+		return failed == 0;
+	fd = openat(folder, LOCK_NAME, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (fd >= 0)
 		(void)close(fd);
-	(void)unlinkat(folder, PROBE_NAME, 0);
-	return works;
+	return fd >= 0;
 }
 
 /* ---- opening and closing ---- */

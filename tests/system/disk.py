@@ -113,11 +113,13 @@ def one_follower():
 
 
 def restart_when_full():
-    """all disks full, kill -9 of all and restart: what was acknowledged is read, space resumes"""
+    """all disks full to the last block, kill -9 of all and restart: reads go on, space resumes"""
     with cluster_on_images((1, 2, 3)) as nodes:
         append_lines(nodes, 0, 60000, "--timeout", "2")
         count = nodes.end()
         nodes.kill_all()
+        for disk in nodes.disks.values():
+            disk.fill_to_the_last_byte()
         nodes.start()
         nodes.leader()
         count = check_lines(nodes, count)

@@ -4,6 +4,7 @@ Mount only in a mount namespace of one's own (tap.keep_mounts_private): whatever
 process, the kernel then unmounts, and with the mount its loop device goes.
 """
 
+import errno
 import os
 import shutil
 import subprocess
@@ -55,6 +56,18 @@ class SmallDisk:
         with open(self.ballast, "wb") as out:
             os.posix_fallocate(out.fileno(), 0, size_bytes)
         return True
+
+    def fill_to_the_last_byte(self):
+        """Not a block is left, for whoever wants one."""
+        with open(self.ballast, "ab", buffering=0) as out:
+            for size_bytes in (1 << 20, 4096, 1):
+                try:
+                    while True:
+                        out.write(b"x" * size_bytes)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+            os.fsync(out.fileno())
 
     def free(self):
         os.unlink(self.ballast)
