@@ -40,8 +40,10 @@ static void on_batch(void *user, const struct quorate_batch *batch)
 static bool belongs(const char *name, uint32_t partition)
 {
 	const char *last = strrchr(name, '-');
+	char wanted[16];
 
-	return last != NULL && strtoul(last + 1, NULL, 10) == partition &&
+	(void)snprintf(wanted, sizeof(wanted), "-%" PRIu32, partition);
+	return last != NULL && strcmp(last, wanted) == 0 &&
 	       (strncmp(name, "acked-", 6) == 0 || strncmp(name, "seen-", 5) == 0);
 }
 

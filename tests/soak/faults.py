@@ -129,6 +129,8 @@ def full(round_, draw):
         while not reached and time.monotonic() < end:
             round_.pause(0.05)
             reached = round_.condition(node) == "NO_SPACE"
+        if reached and draw.random() < 0.3:
+            disk.fill_to_the_last_byte()
         if reached and draw.random() < 0.5:
             _kill(round_, [node])
             round_.soak.counts["kills"] += 1
