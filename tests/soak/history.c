@@ -5,7 +5,8 @@
  *	{"process":1,"type":"invoke","f":"append","key":"soak","value":[11,12],"time":5}
  *	{"process":1,"type":"ok","f":"append","key":"soak","value":{"offset":70},"time":9}
  *	{"process":2,"type":"invoke","f":"read","key":"soak","value":null,"time":6}
- *	{"process":2,"type":"ok","f":"read","key":"soak","value":{"offset":70,"values":[11],"tail":71},...}
+ *	{"process":2,"type":"ok","f":"read","key":"soak","value":{"offset":70,"values":[11],
+ *	"tail":71},"time":9}
  *
  * An append is one chunk of 1 to CHUNK_MAX records, each of a value that no other has. A read asks
  *for the end of the log and then for the last records before it: at some instant between, the log
@@ -32,7 +33,7 @@
 #define CLIENTS_MAX 16u
 #define CHUNK_MAX 8u
 #define READ_MAX 32u /* records before the end */
-#define PAUSE_NS 20000000u
+#define PAUSE_MAX_NS 40000000u
 #define NUMBER_BITS 40u /* a value: the process above, and a count */
 
 struct history {
@@ -247,7 +248,7 @@ static int read_some(struct client *client)
 static void rest(struct client *client)
 {
 	const struct timespec time = {
-		.tv_nsec = (long)(1 + qr_prng_below(&client->prng, 2u * PAUSE_NS))};
+		.tv_nsec = (long)(1 + qr_prng_below(&client->prng, PAUSE_MAX_NS))};
 
 	(void)nanosleep(&time, NULL);
 }

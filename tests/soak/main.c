@@ -62,9 +62,10 @@ static uint64_t parse_number(const char *text, uint64_t most, struct argp_state 
 
 	errno = 0;
 	value = strtoull(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || *text == '-' || value > most)
+	if (errno != 0 || end == text || *end != '\0' || *text == '-' || value > most) {
 		argp_error(state, "'%s' is not a number up to %llu", text,
 			   (unsigned long long)most);
+	}
 	return value;
 }
 

@@ -38,7 +38,7 @@ class Finding(Exception):
 
 
 def draw_settings(draw):
-    """Another geometry each round: small files change often, large ones show what small ones hide."""
+    """Another geometry each round: small files change often, large ones hold more in flight."""
     segment = draw.choice(("2M", "4M", "16M"))
     return {"storage": {"segment": segment, "stride": "1M",
                         "window": draw.choice(("2M", "4M", "16M")),
@@ -127,7 +127,8 @@ class Round:
             self.acked = report["acked"]
             self.gap_us = max(self.gap_us, report["gap_us"])
             if report["ended"]:
-                raise Finding("ended", f"a producer's session did not survive: {self.load.errors()}")
+                raise Finding("ended", "a producer's session did not survive: "
+                                       f"{self.load.errors()}")
 
     def _check_alive(self):
         for node, process in self.cluster.processes.items():

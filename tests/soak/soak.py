@@ -64,8 +64,8 @@ def parse():
         help="default: all, which are %(default)s; full needs root and loop devices")
     add("--bound", type=int, default=60, metavar="SECONDS",
         help="everything must serve again within it; default: 60")
-    add("--round-size", type=float, default=4, metavar="GIB",
-        help="data of all nodes after which it is verified and removed; default: 4")
+    add("--round-size", type=float, default=2, metavar="GIB",
+        help="data of all nodes after which it is verified and removed; default: 2")
     add("--dir", help="where data goes; default: a temporary directory below /var/tmp")
     add("--keep", action="store_true", help="keep the data of every round")
     add("--json", metavar="FILE", help="the summary, as one JSON object")

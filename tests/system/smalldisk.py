@@ -12,6 +12,7 @@ import subprocess
 from cluster import Problem
 
 TOOLS = ("mkfs.ext4", "mount", "umount")
+FILL_TRIES = 5
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
@@ -49,13 +50,20 @@ class SmallDisk:
         return room.f_bavail * room.f_frsize
 
     def fill(self, left_bytes):
-        """A file takes all but `left_bytes`. False: less than that is left already."""
-        size_bytes = self.free_bytes() - left_bytes
-        if size_bytes <= 0:
-            return False
-        with open(self.ballast, "wb") as out:
-            os.posix_fallocate(out.fileno(), 0, size_bytes)
-        return True
+        """A file takes all but about `left_bytes`. False: there is no room for one."""
+        for _ in range(FILL_TRIES):
+            size_bytes = self.free_bytes() - left_bytes
+            if size_bytes <= 0:
+                return False
+            with open(self.ballast, "wb") as out:
+                try:
+                    os.posix_fallocate(out.fileno(), 0, size_bytes)
+                    return True
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+            self.free()  # others took some of it meanwhile
+        return False
 
     def fill_to_the_last_byte(self):
         """Not a block is left, for whoever wants one."""
