@@ -332,13 +332,14 @@ static void drive(struct cluster *cluster, qr_node node, struct raft_event event
 	cluster_settle(cluster, node);
 }
 
+void cluster_tick_with(struct cluster *cluster, qr_node node, uint32_t random)
+{
+	drive(cluster, node, (struct raft_event){.kind = RAFT_EVENT_TICK, .random = random});
+}
+
 void cluster_tick(struct cluster *cluster, qr_node node)
 {
-	drive(cluster, node,
-	      (struct raft_event){
-		      .kind = RAFT_EVENT_TICK,
-		      .random = (uint32_t)qr_prng_next(&cluster->prng),
-	      });
+	cluster_tick_with(cluster, node, (uint32_t)qr_prng_next(&cluster->prng));
 }
 
 static void run(struct cluster *cluster, qr_ns elapsed_ns, bool deliver)

@@ -113,6 +113,8 @@ void cluster_run_for(struct cluster *cluster, qr_ns elapsed_ns);
 /** The same, and packets are delivered as they come. */
 void cluster_live_for(struct cluster *cluster, qr_ns elapsed_ns);
 void cluster_tick(struct cluster *cluster, qr_node node);
+/** With these random bits, where a test decides what is chance elsewhere. */
+void cluster_tick_with(struct cluster *cluster, qr_node node, uint32_t random);
 /** Deliver everything, and what follows from it, until the network is empty. */
 void cluster_deliver(struct cluster *cluster);
 /** Deliver packet `position`, which may be split into single entries; it stays when `keep`. */
@@ -145,6 +147,13 @@ void cluster_fail_storage(struct cluster *cluster, qr_node node);
 /** Power fails: of the writes under way the oldest `survive` reach the disk. */
 void cluster_crash(struct cluster *cluster, qr_node node, uint32_t survive);
 void cluster_restart(struct cluster *cluster, qr_node node);
+/**
+ * What a node that is down and never wrote anything finds when it starts: a log of `last` decided
+ * entries of term 1, as if it had been given a copy; it knows that they are decided.
+ */
+void cluster_preload(struct cluster *cluster, qr_node node, qr_index last);
+/** How far the log on the disk of `node` hangs together: what a start would recover. */
+qr_index cluster_stored_last(const struct cluster *cluster, qr_node node);
 
 /** Every node that is up has the same log, all committed. */
 bool cluster_has_converged(const struct cluster *cluster);

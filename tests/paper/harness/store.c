@@ -162,28 +162,38 @@ void cluster_crash(struct cluster *cluster, qr_node node, uint32_t survive)
 	self->up = false;
 }
 
-/* What is on the disk up to the first entry that does not belong behind the one before it. */
-static qr_index recover_log(struct cluster_node *node, struct raft_term_run *runs,
-			    uint32_t *ret_run_count)
+/* Up to the first entry that does not belong behind the one before it. */
+qr_index cluster_stored_last(const struct cluster *cluster, qr_node node)
 {
+	const struct cluster_entry *disk = cluster->nodes[node].disk;
 	qr_index last = 0;
-	uint32_t run_count = 0;
 
 	while (last < CLUSTER_LOG_MAX) {
-		const struct cluster_entry *next = &node->disk[last + 1];
-		uint64_t chain =
-			cluster_chain(node->disk[last].chain, next->entry.term, next->value);
+		const struct cluster_entry *next = &disk[last + 1];
 
-		if (next->entry.index != last + 1 || next->chain != chain)
+		if (next->entry.index != last + 1 ||
+		    next->chain != cluster_chain(disk[last].chain, next->entry.term, next->value))
 			break;
 		last++;
-		if (run_count == 0 || runs[run_count - 1].term != next->entry.term)
-			runs[run_count++] = (struct raft_term_run){last, next->entry.term};
+	}
+	return last;
+}
+
+/* The log becomes what is on the disk, and nothing else remains there. */
+static void recover_log(struct cluster_node *node, qr_index last, struct raft_term_run *runs,
+			uint32_t *ret_run_count)
+{
+	uint32_t run_count = 0;
+
+	for (qr_index index = 1; index <= last; index++) {
+		qr_term term = node->disk[index].entry.term;
+
+		if (run_count == 0 || runs[run_count - 1].term != term)
+			runs[run_count++] = (struct raft_term_run){index, term};
 	}
 	memset(&node->disk[last + 1], 0, (CLUSTER_LOG_MAX - last) * sizeof(node->disk[0]));
 	memcpy(node->log, node->disk, sizeof(node->log));
 	*ret_run_count = run_count;
-	return last;
 }
 
 void cluster_restart(struct cluster *cluster, qr_node node)
@@ -200,7 +210,8 @@ void cluster_restart(struct cluster *cluster, qr_node node)
 
 	assert_false(self->up);
 	parameters.self = node;
-	recovered.last = recover_log(self, runs, &run_count);
+	recovered.last = cluster_stored_last(cluster, node);
+	recover_log(self, recovered.last, runs, &run_count);
 	if (recovered.last < durable) {
 		cluster_trouble(cluster, "node %u lost durable entries: the harness is wrong",
 				node);
@@ -211,4 +222,30 @@ void cluster_restart(struct cluster *cluster, qr_node node)
 	raft_init(&self->raft, &parameters, &recovered, runs, run_count, cluster->now_ns);
 	raft_invariants_check(&self->raft);
 	self->up = true;
+}
+
+void cluster_preload(struct cluster *cluster, qr_node node, qr_index last)
+{
+	struct cluster_node *self = &cluster->nodes[node];
+
+	assert_false(self->up);
+	assert_true(last <= CLUSTER_LOG_MAX);
+	assert_int_equal(self->durable, 0);
+	for (qr_index index = 1; index <= last; index++) {
+		struct cluster_entry entry = {
+			.entry = {.index = index, .term = 1, .kind = RAFT_ENTRY_DATA, .blocks = 1},
+			.chain = cluster_chain(self->disk[index - 1].chain, 1, 0),
+		};
+
+		self->disk[index] = entry;
+		if (index > cluster->decided_count) {
+			cluster->decided[index] = entry;
+			cluster->decided_in[index] = 1;
+			cluster->decided_count = index;
+		}
+	}
+	self->disk_state.term = 1;
+	self->durable = last;
+	self->raft.commit = last;
+	self->keeps_commit = true;
 }
