@@ -323,7 +323,7 @@ static bool place_by_value(struct check_log *log, struct facts *facts, uint64_t 
 	struct check_item *item = &log->items[fact->item];
 	uint64_t unused;
 
-	if (fact->supply != 1 || fact->demand != 1)
+	if (fact->supply != 1)
 		return true;
 	if (item->offset == CHECK_UNTOLD && offset >= log->start + fact->element) {
 		item->offset = offset - fact->element;
