@@ -57,7 +57,7 @@ struct check_register_why {
 	uint64_t possible[CHECK_POSSIBLE_MAX];
 };
 
-/** Explain a history that is violated. @param budget  for each of the decisions that it takes. */
+/** Explain a history that is violated. @param budget  states, for all decisions that it takes. */
 void check_register_explain(const struct check_register *history, uint64_t budget,
 			    struct check_register_why *ret_why);
 

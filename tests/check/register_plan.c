@@ -187,6 +187,7 @@ static bool is_class(const struct check_class *class, const struct check_act *ac
 static struct check_class *class_for(struct check_plan *plan, const struct check_act *act)
 {
 	struct check_class *class = &plan->classes[plan->class_count];
+	struct check_uses *uses;
 
 	if (plan->class_count > 0 && is_class(class - 1, act))
 		return class - 1;
@@ -197,11 +198,10 @@ static struct check_class *class_for(struct check_plan *plan, const struct check
 		.first_optional = plan->optional_count,
 		.next_from = CHECK_NO_OP,
 	};
-	if (act->kind == CHECK_WRITE)
-		plan->write_class[act->value] = plan->class_count;
 	if (act->kind == CHECK_CAS) {
-		class->next_from = plan->cas_class[act->expected];
-		plan->cas_class[act->expected] = plan->class_count;
+		uses = &plan->uses[act->expected];
+		class->next_from = uses->cas_class;
+		uses->cas_class = plan->class_count;
 	}
 	plan->class_count++;
 	return class;
@@ -213,10 +213,6 @@ static void make_classes(struct check_plan *plan)
 
 	plan->classes = check_memory_take(plan->act_count, sizeof(*plan->classes));
 	plan->optional = check_memory_take(plan->act_count, sizeof(*plan->optional));
-	plan->write_class = check_memory_take(plan->value_count, sizeof(uint32_t));
-	plan->cas_class = check_memory_take(plan->value_count, sizeof(uint32_t));
-	memset(plan->write_class, 0xff, plan->value_count * sizeof(uint32_t));
-	memset(plan->cas_class, 0xff, plan->value_count * sizeof(uint32_t));
 	for (uint32_t i = 0; i < plan->act_count; i++)
 		sorted[i] = i;
 	qsort_r(sorted, plan->act_count, sizeof(*sorted), by_class, plan->acts);
@@ -227,11 +223,199 @@ static void make_classes(struct check_plan *plan)
 		act->class = (uint32_t)(class - plan->classes);
 		if (act->answered == CHECK_NO_OP) {
 			plan->optional[plan->optional_count++] = sorted[i];
-			class->optional_count++;
+			act->rank = class->optional_count++;
 		}
 	}
 	free(sorted);
 }
+
+/* ---- uses ---- */
+
+/** The value that an answered operation must observe; CHECK_NO_OP: none. */
+static uint32_t observed_by(const struct check_act *act)
+{
+	if (act->answered == CHECK_NO_OP)
+		return CHECK_NO_OP;
+	if (act->kind == CHECK_READ)
+		return act->value;
+	return act->kind == CHECK_CAS ? act->expected : CHECK_NO_OP;
+}
+
+static void count_uses(struct check_plan *plan)
+{
+	uint32_t sources = 0;
+	uint32_t observers = 0;
+
+	for (uint32_t i = 0; i < plan->act_count; i++) {
+		const struct check_act *act = &plan->acts[i];
+
+		if (!check_act_observes(act))
+			plan->uses[act->value].source_count++;
+		if (observed_by(act) != CHECK_NO_OP)
+			plan->uses[observed_by(act)].observer_count++;
+	}
+	for (uint32_t value = 0; value < plan->value_count; value++) {
+		struct check_uses *uses = &plan->uses[value];
+
+		uses->first_source = sources;
+		uses->first_observer = observers;
+		sources += uses->source_count;
+		observers += uses->observer_count;
+		uses->source_count = uses->observer_count = 0;
+		uses->first_answer = CHECK_NO_OP;
+	}
+}
+
+/** An operation of a value's own; if it was not answered, its only source, which must have been. */
+static void note_times(struct check_uses *uses, const struct check_act *act)
+{
+	if (act->answered < uses->first_answer)
+		uses->first_answer = act->answered;
+	if (act->invoked > uses->last_call)
+		uses->last_call = act->invoked;
+}
+
+/* By event, so that sources are in order of invocation and observers in order of answer. */
+static void list_uses(struct check_plan *plan)
+{
+	plan->sources = check_memory_take(plan->act_count, sizeof(uint32_t));
+	plan->observers = check_memory_take(plan->act_count, sizeof(uint32_t));
+	for (uint32_t i = 0; i < plan->event_count; i++) {
+		const struct check_event *event = &plan->events[i];
+		const struct check_act *act = &plan->acts[event->act];
+		struct check_uses *uses;
+
+		if (!event->answer && !check_act_observes(act)) {
+			uses = &plan->uses[act->value];
+			plan->sources[uses->first_source + uses->source_count++] = event->act;
+			note_times(uses, act);
+		}
+		if (event->answer && observed_by(act) != CHECK_NO_OP) {
+			uses = &plan->uses[observed_by(act)];
+			plan->observers[uses->first_observer + uses->observer_count++] = event->act;
+			note_times(uses, act);
+		}
+	}
+}
+
+static int by_first_answer(const void *left, const void *right, void *context)
+{
+	const struct check_plan *plan = context; /* as it was given: to be read */
+	const uint32_t *a = left;
+	const uint32_t *b = right;
+
+	return compare(plan->uses[*a].first_answer, plan->uses[*b].first_answer);
+}
+
+static void find_singles(struct check_plan *plan)
+{
+	plan->singles = check_memory_take(plan->value_count, sizeof(uint32_t));
+	for (uint32_t value = 0; value < plan->value_count; value++) {
+		struct check_uses *uses = &plan->uses[value];
+
+		uses->single = uses->source_count == 1 && uses->observer_count > 0 &&
+			       value != plan->initial;
+		if (uses->single)
+			plan->singles[plan->single_count++] = value;
+	}
+	qsort_r(plan->singles, plan->single_count, sizeof(uint32_t), by_first_answer, plan);
+}
+
+/* ---- zones ---- */
+
+/** A value that comes once has one epoch, which holds all of its operations. */
+static bool has_one_epoch(const struct check_plan *plan, uint32_t value)
+{
+	const struct check_uses *uses = &plan->uses[value];
+
+	return uses->first_answer != CHECK_NO_OP &&
+	       (value == plan->initial ? uses->source_count == 0 : uses->source_count == 1);
+}
+
+/** Its epoch must last from the first answer to the last call, which is later. */
+static bool is_forward(const struct check_plan *plan, uint32_t value)
+{
+	const struct check_uses *uses = &plan->uses[value];
+
+	return value == plan->initial || uses->first_answer < uses->last_call;
+}
+
+/** Of forward zones that do not overlap, in order: whether one has this inside. */
+static bool is_inside(const struct check_plan *plan, const uint32_t *zones, uint32_t count,
+		      const struct check_uses *uses)
+{
+	uint32_t low = 0;
+	uint32_t high = count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (plan->uses[zones[middle]].first_answer < uses->last_call) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low > 0 && uses->first_answer < plan->uses[zones[low - 1]].last_call;
+}
+
+/** The first epoch lasts to the last call of an operation that saw the initial value. */
+static bool is_before_the_first(const struct check_plan *plan, const struct check_uses *uses)
+{
+	return has_one_epoch(plan, plan->initial) &&
+	       uses->first_answer < plan->uses[plan->initial].last_call;
+}
+
+static bool zones_conflict(const struct check_plan *plan, uint32_t *zones)
+{
+	uint32_t count = 0;
+
+	for (uint32_t value = 0; value < plan->value_count; value++) {
+		if (value == plan->initial || !has_one_epoch(plan, value))
+			continue;
+		if (is_before_the_first(plan, &plan->uses[value]))
+			return true;
+		if (is_forward(plan, value))
+			zones[count++] = value;
+	}
+	qsort_r(zones, count, sizeof(*zones), by_first_answer, (void *)plan);
+	for (uint32_t i = 1; i < count; i++) {
+		if (plan->uses[zones[i]].first_answer < plan->uses[zones[i - 1]].last_call)
+			return true;
+	}
+	for (uint32_t value = 0; value < plan->value_count; value++) {
+		if (has_one_epoch(plan, value) && !is_forward(plan, value) &&
+		    is_inside(plan, zones, count, &plan->uses[value]))
+			return true;
+	}
+	return false;
+}
+
+static bool zones_are_all(const struct check_plan *plan)
+{
+	for (uint32_t value = 0; value < plan->value_count; value++) {
+		if (plan->uses[value].source_count > (value != plan->initial))
+			return false;
+	}
+	for (uint32_t i = 0; i < plan->act_count; i++) {
+		if (plan->acts[i].kind != CHECK_READ && plan->acts[i].kind != CHECK_WRITE)
+			return false;
+	}
+	return true;
+}
+
+enum check_verdict check_plan_judge_zones(const struct check_plan *plan)
+{
+	uint32_t *zones = check_memory_take(plan->value_count, sizeof(*zones));
+	bool conflict = zones_conflict(plan, zones);
+
+	free(zones);
+	if (conflict)
+		return CHECK_VIOLATED;
+	return zones_are_all(plan) ? CHECK_LINEARIZABLE : CHECK_UNDECIDED;
+}
+
+/* ---- all of it ---- */
 
 void check_plan_init(struct check_plan *plan, const struct check_register *history)
 {
@@ -242,9 +426,15 @@ void check_plan_init(struct check_plan *plan, const struct check_register *histo
 	name_values(&values, history);
 	plan->value_count = (uint32_t)values.count;
 	plan->initial = number_of(&values, history->initial);
+	plan->uses = check_memory_take(plan->value_count, sizeof(*plan->uses));
+	for (uint32_t value = 0; value < plan->value_count; value++)
+		plan->uses[value].cas_class = CHECK_NO_OP;
 	make_acts(plan, &values, history);
 	order_events(plan);
 	make_classes(plan);
+	count_uses(plan);
+	list_uses(plan);
+	find_singles(plan);
 	free(values.names);
 }
 
@@ -254,6 +444,8 @@ void check_plan_fini(struct check_plan *plan)
 	free(plan->events);
 	free(plan->classes);
 	free(plan->optional);
-	free(plan->write_class);
-	free(plan->cas_class);
+	free(plan->uses);
+	free(plan->sources);
+	free(plan->observers);
+	free(plan->singles);
 }

@@ -23,10 +23,12 @@
 #define WINDOW_MAX 256u	   /* operations that may fail with any start */
 #define DECISIONS_MAX 400u /* while leaving out */
 #define POSSIBLE_TRIES 32u
+#define DECISION_SHARE 20u /* of the budget, for one decision */
 
 struct window {
 	const struct check_register *history;
-	uint64_t budget;
+	uint64_t budget;	       /* for all decisions together */
+	uint64_t states;	       /* spent */
 	struct check_register_op *ops; /* the part in question */
 	size_t *from;		       /* by op: index in the history */
 	size_t count;
@@ -59,12 +61,24 @@ static bool is_listed(const uint64_t *values, size_t count, uint64_t value)
 	return false;
 }
 
-static bool fails_from(const struct window *window, const struct check_register_op *ops,
-		       size_t count, uint64_t initial)
+static enum check_verdict decide(struct window *window, const struct check_register_op *ops,
+				 size_t count, uint64_t initial)
 {
 	const struct check_register part = {.ops = ops, .count = count, .initial = initial};
+	enum check_verdict verdict;
+	uint64_t states;
 
-	return check_register_decide(&part, window->budget, NULL) == CHECK_VIOLATED;
+	if (window->states > window->budget)
+		return CHECK_UNDECIDED;
+	verdict = check_register_decide(&part, window->budget / DECISION_SHARE, &states);
+	window->states += states;
+	return verdict;
+}
+
+static bool fails_from(struct window *window, const struct check_register_op *ops, size_t count,
+		       uint64_t initial)
+{
+	return decide(window, ops, count, initial) == CHECK_VIOLATED;
 }
 
 /** A value that none of the operations names. */
@@ -81,7 +95,7 @@ static uint64_t other_value(const struct check_register_op *ops, size_t count)
 	return value;
 }
 
-static bool fails_from_anything(const struct window *window, const struct check_register_op *ops,
+static bool fails_from_anything(struct window *window, const struct check_register_op *ops,
 				size_t count)
 {
 	uint64_t tried[WINDOW_MAX];
@@ -332,11 +346,9 @@ static void thin(struct window *window)
 static void try_value(struct window *window, size_t at, uint64_t value,
 		      struct check_register_why *why)
 {
-	const struct check_register part = {
-		.ops = window->ops, .count = window->count, .initial = window->history->initial};
-
 	window->ops[at].value = value;
-	if (check_register_decide(&part, window->budget, NULL) == CHECK_LINEARIZABLE)
+	if (decide(window, window->ops, window->count, window->history->initial) ==
+	    CHECK_LINEARIZABLE)
 		why->possible[why->possible_count++] = value;
 }
 
@@ -399,12 +411,12 @@ void check_register_explain(const struct check_register *history, uint64_t budge
 
 	QR_ASSERT(history->count > 0);
 	*ret_why = (struct check_register_why){.last = find_prefix(&window)};
-	find_possible(&window, ret_why);
-	take_prefix(&window, history->ops[ret_why->last].when.answered);
 	find_window(&window);
 	window.decisions = 0;
 	thin(&window);
 	show(&window, ret_why);
+	take_prefix(&window, history->ops[ret_why->last].when.answered);
+	find_possible(&window, ret_why);
 	free(window.ops);
 	free(window.from);
 	free(window.kept);

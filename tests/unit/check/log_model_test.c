@@ -116,8 +116,7 @@ static bool may_be_next(const struct history *history, unsigned used, unsigned o
 static bool is_complete(const struct history *history, unsigned used)
 {
 	for (unsigned i = 0; i < history->count; i++) {
-		if ((used >> i & 1) == 0 &&
-		    history->operations[i].when.answered != CHECK_NEVER)
+		if ((used >> i & 1) == 0 && history->operations[i].when.answered != CHECK_NEVER)
 			return false;
 	}
 	return true;
@@ -214,8 +213,8 @@ static void make_read(struct operation *op, const struct shape *shape, const str
 		op->count = below((unsigned)(state->length - op->offset + 1));
 		op->tail = below(2) == 0 ? CHECK_UNTOLD : state->length;
 	}
-	op->at_most = op->tail == CHECK_UNTOLD && below(2) == 0 ? state->length + below(2)
-								  : CHECK_UNTOLD;
+	op->at_most =
+		op->tail == CHECK_UNTOLD && below(2) == 0 ? state->length + below(2) : CHECK_UNTOLD;
 	if (below(4) == 0)
 		op->count = 0;
 	if (below(6) == 0)
@@ -226,7 +225,8 @@ static void make_read(struct operation *op, const struct shape *shape, const str
 	}
 }
 
-/* Operations take effect in their order at times 10, 20, ...; calls and answers are around those. */
+/* Operations take effect in their order at times 10, 20, ...; calls and answers are around those.
+ */
 static void make_history(struct history *history, const struct shape *shape)
 {
 	struct state state = {0};
@@ -295,7 +295,8 @@ static void mutate(struct history *history, const struct shape *shape)
 		break;
 	case 4:
 		if (op->when.answered != CHECK_NEVER && op->when.answered > op->when.invoked)
-			op->when.answered -= below((unsigned)(op->when.answered - op->when.invoked));
+			op->when.answered -=
+				below((unsigned)(op->when.answered - op->when.invoked));
 		break;
 	default:
 		if (!op->is_append && op->count > 1)

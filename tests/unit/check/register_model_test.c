@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPS_MAX 7u
-#define VALUES_MAX 4u
+#define OPS_MAX 11u
+#define VALUES_MAX 12u
 
 struct history {
 	uint64_t initial;
@@ -75,9 +75,12 @@ static bool is_complete(const struct history *history, unsigned used)
 
 static bool every_order_fails(const struct history *history)
 {
+	/* by the operations used and the value: orders that differ only in how they came here */
+	static bool seen[1u << OPS_MAX][VALUES_MAX + 1];
 	struct state stack[OPS_MAX + 1] = {{.value = history->initial}};
 	unsigned depth = 0;
 
+	memset(seen, 0, sizeof(seen[0]) << history->count);
 	while (true) {
 		struct state *at = &stack[depth];
 		unsigned op = at->next++;
@@ -94,8 +97,10 @@ static bool every_order_fails(const struct history *history)
 			continue;
 		after.used |= 1u << op;
 		after.next = 0;
-		if (apply(&after, &history->ops[op]))
+		if (apply(&after, &history->ops[op]) && !seen[after.used][after.value]) {
+			seen[after.used][after.value] = true;
 			stack[++depth] = after;
+		}
 	}
 }
 
@@ -110,6 +115,7 @@ static unsigned below(unsigned bound)
 
 struct shape {
 	unsigned values;
+	bool once;	/* each value is written at most once */
 	unsigned lost;	/* of 8, how many are not answered */
 	unsigned quick; /* the smaller, the more operations overlap */
 	unsigned reads; /* of 8 */
@@ -119,7 +125,8 @@ struct shape {
 static struct shape random_shape(void)
 {
 	return (struct shape){
-		.values = 1 + below(VALUES_MAX),
+		.values = 1 + below(4),
+		.once = below(4) == 0,
 		.lost = below(4),
 		.quick = 1 + below(8),
 		.reads = 1 + below(5),
@@ -128,11 +135,12 @@ static struct shape random_shape(void)
 }
 
 /* What an operation does to a register that holds `value`. @return what it holds then. */
-static uint64_t make_op(struct check_register_op *op, const struct shape *shape, uint64_t value)
+static uint64_t make_op(struct check_register_op *op, const struct shape *shape, uint64_t value,
+			uint64_t fresh)
 {
 	unsigned what = below(8);
 
-	op->value = below(shape->values);
+	op->value = shape->once ? fresh : below(shape->values);
 	if (what < shape->reads) {
 		op->kind = CHECK_READ;
 		op->value = value;
@@ -149,13 +157,13 @@ static uint64_t make_op(struct check_register_op *op, const struct shape *shape,
 
 static void make_history(struct history *history, const struct shape *shape)
 {
-	uint64_t value = below(shape->values);
+	uint64_t value = shape->once ? 0 : below(shape->values);
 
 	*history = (struct history){.initial = value, .count = 1 + below(OPS_MAX)};
 	for (size_t i = 0; i < history->count; i++) {
 		struct check_register_op *op = &history->ops[i];
 		uint64_t now = 100 + 10 * i;
-		uint64_t after = make_op(op, shape, value);
+		uint64_t after = make_op(op, shape, value, i + 1);
 
 		op->when = (struct check_when){.invoked = now - below(100 / shape->quick),
 					       .answered = now + below(100 / shape->quick),
@@ -175,7 +183,7 @@ static void mutate(struct history *history, const struct shape *shape)
 
 	switch (below(5)) {
 	case 0:
-		op->value = below(shape->values);
+		op->value = below(shape->once && op->kind == CHECK_READ ? OPS_MAX : shape->values);
 		break;
 	case 1:
 		op->expected = below(shape->values);
@@ -187,7 +195,8 @@ static void mutate(struct history *history, const struct shape *shape)
 		break;
 	case 3:
 		if (op->when.answered != CHECK_NEVER && op->when.answered > op->when.invoked)
-			op->when.answered -= below((unsigned)(op->when.answered - op->when.invoked));
+			op->when.answered -=
+				below((unsigned)(op->when.answered - op->when.invoked));
 		break;
 	default:
 		op->kind = (enum check_register_kind)below(4);
