@@ -92,11 +92,11 @@ struct check_log {
 	struct check_memo memo;
 };
 
-/** Note a problem, unless there is one. */
-void check_log_complain(struct check_log *log, const struct check_problem *problem);
-
 /** @return who showed what is at an offset, or CHECK_NOBODY. */
 uint64_t check_spine_at(struct check_spine *spine, uint64_t offset, uint64_t *ret_value);
+
+/** The first offset from this one on that may be shown: it passes over what certainly is not. */
+uint64_t check_spine_skip(struct check_spine *spine, uint64_t offset);
 
 /**
  * Place what can be placed, sort everything. @return false: not linearizable, the log has the

@@ -55,7 +55,7 @@ void check_log_reset(struct check_log *log, uint64_t start)
 	log->problem = (struct check_problem){.first = CHECK_NOBODY, .second = CHECK_NOBODY};
 }
 
-void check_log_complain(struct check_log *log, const struct check_problem *problem)
+void check_log_reject(struct check_log *log, const struct check_problem *problem)
 {
 	if (log->problem.kind == CHECK_NO_PROBLEM)
 		log->problem = *problem;
@@ -114,21 +114,35 @@ static struct check_page *take_page(struct check_spine *spine, uint64_t number)
 
 _Static_assert(CHECK_NOBODY == UINT64_MAX, "a page is filled with it byte by byte");
 
-uint64_t check_spine_at(struct check_spine *spine, uint64_t offset, uint64_t *ret_value)
+/** The page of an offset; NULL: nothing was shown there. */
+static struct check_page *look_up(struct check_spine *spine, uint64_t offset)
 {
 	uint64_t number = offset / CHECK_PAGE_VALUES;
-	uint64_t at = offset % CHECK_PAGE_VALUES;
 	struct check_page *page = spine->recent;
 
-	if (page == NULL || page->number != number) {
-		page = spine->capacity != 0 ? *find_slot(spine->pages, spine->capacity, number)
-					    : NULL;
-		if (page == NULL)
-			return CHECK_NOBODY;
+	if (page != NULL && page->number == number)
+		return page;
+	page = spine->capacity != 0 ? *find_slot(spine->pages, spine->capacity, number) : NULL;
+	if (page != NULL)
 		spine->recent = page;
-	}
-	*ret_value = page->value[at];
-	return page->shown_by[at];
+	return page;
+}
+
+uint64_t check_spine_at(struct check_spine *spine, uint64_t offset, uint64_t *ret_value)
+{
+	const struct check_page *page = look_up(spine, offset);
+
+	if (page == NULL)
+		return CHECK_NOBODY;
+	*ret_value = page->value[offset % CHECK_PAGE_VALUES];
+	return page->shown_by[offset % CHECK_PAGE_VALUES];
+}
+
+uint64_t check_spine_skip(struct check_spine *spine, uint64_t offset)
+{
+	return look_up(spine, offset) != NULL
+		       ? offset
+		       : (offset / CHECK_PAGE_VALUES + 1) * CHECK_PAGE_VALUES;
 }
 
 /** `name` shows a value at an offset. */
@@ -141,10 +155,10 @@ static void show(struct check_log *log, uint64_t name, uint64_t offset, uint64_t
 		page->shown_by[at] = name;
 		page->value[at] = value;
 	} else if (page->value[at] != value) {
-		check_log_complain(log, &(struct check_problem){.kind = CHECK_DIFFERENT,
-								.first = page->shown_by[at],
-								.second = name,
-								.offset = offset});
+		check_log_reject(log, &(struct check_problem){.kind = CHECK_DIFFERENT,
+							      .first = page->shown_by[at],
+							      .second = name,
+							      .offset = offset});
 	}
 }
 
@@ -207,10 +221,10 @@ void check_log_read(struct check_log *log, const struct check_read *read)
 	if (read->tail != CHECK_UNTOLD && what.low < read->tail)
 		what.low = read->tail;
 	if (what.high < what.low || what.high < log->start) {
-		check_log_complain(log, &(struct check_problem){.kind = CHECK_CONTRADICTION,
-								.first = read->when.name,
-								.second = CHECK_NOBODY,
-								.offset = what.high});
+		check_log_reject(log, &(struct check_problem){.kind = CHECK_CONTRADICTION,
+							      .first = read->when.name,
+							      .second = CHECK_NOBODY,
+							      .offset = what.high});
 		return;
 	}
 	for (uint64_t i = 0; read->values != NULL && i < read->count; i++) {

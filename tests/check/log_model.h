@@ -67,11 +67,15 @@ enum check_problem_kind {
 	CHECK_LOST,	 /* append first was answered; second, invoked later, proves it absent */
 	CHECK_OVERLAP,	 /* first and second were told the same offset */
 	CHECK_DIFFERENT, /* first and second show different records at `offset` */
-	CHECK_DUPLICATE, /* first and second show one record at `offset` and at `other` */
+	CHECK_DUPLICATE, /* first shows at `offset` what second has shown at `other`, once too often
+			  */
 	CHECK_INVENTED,	 /* first shows a record at `offset` that nobody appended */
 	CHECK_BEYOND,	 /* first tells of `offset`, but too little was ever appended */
 	CHECK_CONTRADICTION, /* first contradicts itself at `offset` */
 	CHECK_HOLE,	     /* first shows that `offset` was filled; nothing can have filled it */
+	CHECK_WRONG_ANSWER,  /* append first is answered with other records than it was called with
+			      */
+	CHECK_GAP,	     /* first shows records of which some between are missing */
 	CHECK_SPLIT, /* first shows `offset` in the middle of what second appended at once */
 };
 
@@ -97,6 +101,9 @@ void check_log_append(struct check_log *log, const struct check_append *append);
 void check_log_read(struct check_log *log, const struct check_read *read);
 /** A read of nothing but the number of records that the log has. */
 void check_log_tail(struct check_log *log, const struct check_when *when, uint64_t tail);
+
+/** An answer is wrong in itself: there is this problem, whatever else there is. */
+void check_log_reject(struct check_log *log, const struct check_problem *problem);
 
 /**
  * Decide. Near linear where the offsets of the answers and the contents that were read say where

@@ -154,8 +154,11 @@ static void begin(struct check_log *log)
 
 /* ---- what is impossible at once ---- */
 
-/** Nothing was told of an offset that all appends together do not reach. This bounds the rest. */
-static bool is_within_reach(struct check_log *log)
+/**
+ * Nothing was told of an offset that all appends together do not reach. If something was, log->end
+ * is set so that counting finds which record is one too many, if records were shown.
+ */
+static bool is_within_reach(struct check_log *log, struct check_problem *ret_problem)
 {
 	uint64_t reach = log->start;
 	uint64_t name = CHECK_NOBODY;
@@ -182,11 +185,12 @@ static bool is_within_reach(struct check_log *log)
 	}
 	if (log->end <= reach)
 		return true;
-	check_log_complain(log, &(struct check_problem){.kind = CHECK_BEYOND,
-							.first = name,
-							.second = CHECK_NOBODY,
-							.offset = log->end - 1,
-							.other = reach});
+	*ret_problem = (struct check_problem){.kind = CHECK_BEYOND,
+					      .first = name,
+					      .second = CHECK_NOBODY,
+					      .offset = log->end - 1,
+					      .other = reach};
+	log->end = reach + 1;
 	return false;
 }
 
@@ -199,10 +203,10 @@ static bool do_not_overlap(struct check_log *log)
 		const struct check_item *item = &log->items[log->placed[i]];
 
 		if (item->offset < end) {
-			check_log_complain(log, &(struct check_problem){.kind = CHECK_OVERLAP,
-									.first = item->when.name,
-									.second = name,
-									.offset = item->offset});
+			check_log_reject(log, &(struct check_problem){.kind = CHECK_OVERLAP,
+								      .first = item->when.name,
+								      .second = name,
+								      .offset = item->offset});
 			return false;
 		}
 		end = check_item_end(item);
@@ -223,11 +227,10 @@ static bool agree(struct check_log *log)
 
 			if (name == CHECK_NOBODY || value == log->pool[item->values + e])
 				continue;
-			check_log_complain(log,
-					   &(struct check_problem){.kind = CHECK_DIFFERENT,
-								   .first = item->when.name,
-								   .second = name,
-								   .offset = item->offset + e});
+			check_log_reject(log, &(struct check_problem){.kind = CHECK_DIFFERENT,
+								      .first = item->when.name,
+								      .second = name,
+								      .offset = item->offset + e});
 			return false;
 		}
 	}
@@ -279,10 +282,17 @@ static bool each_open(struct check_log *log, struct facts *facts,
 	size_t next = 0;
 
 	while (offset < log->end) {
+		uint64_t begin =
+			next < log->placed_count ? log->items[log->placed[next]].offset : log->end;
 		uint64_t value;
 
-		if (next < log->placed_count && log->items[log->placed[next]].offset == offset) {
+		if (begin == offset) {
 			offset = check_item_end(&log->items[log->placed[next++]]);
+			continue;
+		}
+		if (check_spine_skip(&log->spine, offset) != offset) {
+			offset = check_spine_skip(&log->spine, offset);
+			offset = offset < begin ? offset : begin;
 			continue;
 		}
 		if (check_spine_at(&log->spine, offset, &value) != CHECK_NOBODY &&
@@ -309,7 +319,7 @@ static bool count_demand(struct check_log *log, struct facts *facts, uint64_t of
 			problem.other = fact->demand > 1 ? fact->offset : fact->placed_at;
 			problem.second = check_spine_at(&log->spine, problem.other, &unused);
 		}
-		check_log_complain(log, &problem);
+		check_log_reject(log, &problem);
 		return false;
 	}
 	fact->offset = offset;
@@ -331,7 +341,7 @@ static bool place_by_value(struct check_log *log, struct facts *facts, uint64_t 
 	}
 	if (item->offset != CHECK_UNTOLD && item->offset + fact->element == offset)
 		return true;
-	check_log_complain(
+	check_log_reject(
 		log, &(struct check_problem){.kind = CHECK_SPLIT,
 					     .first = check_spine_at(&log->spine, offset, &unused),
 					     .second = item->when.name,
@@ -395,9 +405,6 @@ static void number_kinds(struct check_log *log, struct facts *facts)
 
 static bool place_loose(struct check_log *log, struct facts *facts)
 {
-	count_supply(log, facts);
-	if (!each_open(log, facts, count_demand))
-		return false;
 	if (!facts->wild && !each_open(log, facts, place_by_value))
 		return false;
 	list_placed(log);
@@ -411,15 +418,24 @@ static bool place_loose(struct check_log *log, struct facts *facts)
 bool check_log_place(struct check_log *log)
 {
 	struct facts facts = {.capacity = 64};
+	struct check_problem beyond;
 	bool placed;
+	bool reached;
 
 	begin(log);
-	if (!is_within_reach(log) || !do_not_overlap(log) || !agree(log))
+	reached = is_within_reach(log, &beyond);
+	if (!do_not_overlap(log) || !agree(log))
 		return false;
-	while (facts.capacity < 2 * (log->pool_count + (log->end - log->start)))
+	while (facts.capacity < 2 * (log->pool_count + log->spine.page_count * CHECK_PAGE_VALUES))
 		facts.capacity *= 2;
 	facts.table = check_memory_take(facts.capacity, sizeof(*facts.table));
-	placed = place_loose(log, &facts);
+	count_supply(log, &facts);
+	placed = each_open(log, &facts, count_demand);
+	if (placed && !reached) {
+		check_log_reject(log, &beyond);
+		placed = false;
+	}
+	placed = placed && place_loose(log, &facts);
 	free(facts.table);
 	return placed;
 }

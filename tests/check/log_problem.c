@@ -25,12 +25,14 @@ static const struct sentence sentences[] = {
 			" was invoked, and is nowhere in front of it in the log"},
 	[CHECK_OVERLAP] = {" and ", " are told to be at the same place of the log"},
 	[CHECK_DIFFERENT] = {" and ", " show different records at one offset"},
-	[CHECK_DUPLICATE] = {" and ", " show more copies of a record than were appended"},
+	[CHECK_DUPLICATE] = {NULL, " shows a record more often than it was appended"},
 	[CHECK_INVENTED] = {NULL, " shows a record that nobody can have appended there"},
 	[CHECK_BEYOND] = {NULL, " tells of an offset that all appends together do not reach"},
 	[CHECK_CONTRADICTION] = {NULL, " shows more records than it says that there are"},
 	[CHECK_HOLE] = {NULL, " tells of a record in front of it that no append can have put "
 			      "there by then"},
+	[CHECK_WRONG_ANSWER] = {NULL, " is answered with something else than it appended"},
+	[CHECK_GAP] = {NULL, " leaves out records between those that it shows"},
 	[CHECK_SPLIT] = {" does not show in one piece what ", " appended at once"},
 };
 

@@ -441,7 +441,7 @@ enum check_verdict check_log_walk(struct check_log *log, uint64_t budget)
 	check_memo_init(&log->memo, log->loose_count);
 	verdict = walk_all(&walk, budget);
 	if (verdict == CHECK_VIOLATED)
-		check_log_complain(log, &walk.problem);
+		check_log_reject(log, &walk.problem);
 	free(walk.steps);
 	free(walk.tries);
 	free(walk.used);

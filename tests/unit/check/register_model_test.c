@@ -2,15 +2,16 @@
  * The register model against trying every order, over random small histories; and what it says
  * about those that fail, against the same.
  */
-#include "tests/check/register_model.h"
+#include "tests/check/judge.h"
 
-#include "consensus/base/prng.h"
+#include "tests/unit/check/oracle.h"
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define OPS_MAX 11u
+#define OPS_MAX ORACLE_OPS_MAX
 #define VALUES_MAX 12u
 
 struct history {
@@ -27,81 +28,37 @@ static enum check_verdict decide(const struct history *history)
 				     CHECK_BUDGET, NULL);
 }
 
-/* ---- trying every order ---- */
-
-struct state {
-	uint64_t value;
-	unsigned used;
-	unsigned next;
-};
-
-static bool apply(struct state *state, const struct check_register_op *op)
-{
-	switch (op->kind) {
-	case CHECK_READ:
-		return state->value == op->value;
-	case CHECK_WRITE:
-		state->value = op->value;
-		return true;
-	case CHECK_CAS:
-		if (state->value != op->expected)
-			return false;
-		state->value = op->value;
-		return true;
-	case CHECK_CAS_REFUSED:
-		return state->value != op->expected;
-	}
-	return false;
-}
-
-static bool may_be_next(const struct history *history, unsigned used, unsigned op)
-{
-	for (unsigned i = 0; i < history->count; i++) {
-		if ((used >> i & 1) == 0 &&
-		    history->ops[i].when.answered < history->ops[op].when.invoked)
-			return false;
-	}
-	return (used >> op & 1) == 0;
-}
-
-static bool is_complete(const struct history *history, unsigned used)
-{
-	for (unsigned i = 0; i < history->count; i++) {
-		if ((used >> i & 1) == 0 && history->ops[i].when.answered != CHECK_NEVER)
-			return false;
-	}
-	return true;
-}
-
 static bool every_order_fails(const struct history *history)
 {
-	/* by the operations used and the value: orders that differ only in how they came here */
-	static bool seen[1u << OPS_MAX][VALUES_MAX + 1];
-	struct state stack[OPS_MAX + 1] = {{.value = history->initial}};
-	unsigned depth = 0;
+	return oracle_register_fails(&(struct check_register){
+		.ops = history->ops, .count = history->count, .initial = history->initial});
+}
 
-	memset(seen, 0, sizeof(seen[0]) << history->count);
-	while (true) {
-		struct state *at = &stack[depth];
-		unsigned op = at->next++;
-		struct state after = *at;
+/* Through lines of JSON. */
+static enum check_verdict judge_lines(const struct history *history, struct qr_prng *forms)
+{
+	const struct check_register whole = {
+		.ops = history->ops, .count = history->count, .initial = history->initial};
+	struct check_judgement judgement = {0};
+	struct check_history lines;
+	struct check_mistake mistake;
+	char initial[32];
+	const struct check_options options = {
+		.model = CHECK_MODEL_REGISTER, .budget = CHECK_BUDGET, .initial = initial};
+	char *text = NULL;
+	size_t size_bytes = 0;
+	FILE *out = open_memstream(&text, &size_bytes);
 
-		if (is_complete(history, at->used))
-			return false;
-		if (op >= history->count) {
-			if (depth-- == 0)
-				return true;
-			continue;
-		}
-		if (!may_be_next(history, at->used, op))
-			continue;
-		after.used |= 1u << op;
-		after.next = 0;
-		if (apply(&after, &history->ops[op]) && !seen[after.used][after.value]) {
-			seen[after.used][after.value] = true;
-			stack[++depth] = after;
-		}
-	}
+	assert_non_null(out);
+	oracle_register_render(&whole, forms, out);
+	assert_int_equal(fclose(out), 0);
+	(void)snprintf(initial, sizeof(initial), "%lu", history->initial);
+	if (!check_history_read(&lines, text, size_bytes, &mistake) ||
+	    !check_judge(&lines, &options, &judgement, &mistake))
+		fail_msg("line %u: %s\n%s", mistake.line, mistake.text, text);
+	check_history_fini(&lines);
+	free(text);
+	return judgement.verdict;
 }
 
 /* ---- random histories ---- */
@@ -283,30 +240,46 @@ static void judge_explanation(const struct history *history)
 	}
 }
 
-static void test_every_order(void **state)
+static unsigned long rounds_of(unsigned long otherwise)
 {
 	const char *text = getenv("CHECK_HISTORIES"); /* NOLINT(concurrency-mt-unsafe) */
-	unsigned long rounds = text != NULL ? strtoul(text, NULL, 10) : 60000;
+
+	return text != NULL ? strtoul(text, NULL, 10) : otherwise;
+}
+
+static void random_history(struct history *history)
+{
+	struct shape shape = random_shape();
+
+	make_history(history, &shape);
+	for (unsigned m = below(6); m > 0; m--)
+		mutate(history, &shape);
+}
+
+static void compare(const struct history *history, enum check_verdict verdict, bool fails,
+		    unsigned long number)
+{
+	if (verdict == (fails ? CHECK_VIOLATED : CHECK_LINEARIZABLE))
+		return;
+	print_history(history);
+	fail_msg("history %lu: verdict %d, every order %s", number, (int)verdict,
+		 fails ? "fails" : "does not fail");
+}
+
+static void test_every_order(void **state)
+{
+	unsigned long rounds = rounds_of(60000);
 	unsigned long bad = 0;
 
 	(void)state;
 	qr_prng_init(&prng, 1);
 	for (unsigned long i = 0; i < rounds; i++) {
-		struct shape shape = random_shape();
 		struct history history;
-		enum check_verdict verdict;
 		bool fails;
 
-		make_history(&history, &shape);
-		for (unsigned m = below(6); m > 0; m--)
-			mutate(&history, &shape);
-		verdict = decide(&history);
+		random_history(&history);
 		fails = every_order_fails(&history);
-		if (verdict != (fails ? CHECK_VIOLATED : CHECK_LINEARIZABLE)) {
-			print_history(&history);
-			fail_msg("history %lu: verdict %d, every order %s", i, (int)verdict,
-				 fails ? "fails" : "does not fail");
-		}
+		compare(&history, decide(&history), fails, i);
 		if (fails && i % 4 == 0)
 			judge_explanation(&history);
 		bad += fails;
@@ -314,10 +287,34 @@ static void test_every_order(void **state)
 	assert_in_range(bad, rounds / 6, rounds * 5 / 6); /* both sides are tried */
 }
 
+static void test_every_form(void **state)
+{
+	unsigned long rounds = rounds_of(20000);
+	struct qr_prng forms;
+
+	(void)state;
+	qr_prng_init(&prng, 2);
+	qr_prng_init(&forms, 3);
+	for (unsigned long i = 0; i < rounds; i++) {
+		struct history history;
+
+		random_history(&history);
+		for (size_t o = 0; o < history.count; o++) {
+			struct check_register_op *op = &history.ops[o];
+
+			/* nobody can say of it that it was refused */
+			if (op->kind == CHECK_CAS_REFUSED && op->when.answered == CHECK_NEVER)
+				op->kind = CHECK_CAS;
+		}
+		compare(&history, judge_lines(&history, &forms), every_order_fails(&history), i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_order),
+		cmocka_unit_test(test_every_form),
 	};
 
 	return cmocka_run_group_tests_name("check/register_model", tests, NULL, NULL);
