@@ -328,8 +328,10 @@ static int by_key(const void *left, const void *right)
 static bool close(struct parser *parser, check_value *ret_value)
 {
 	const struct frame *frame = &parser->frames[--parser->depth];
-	check_value *items = parser->stack + frame->first;
+	enum check_value_kind kind = frame->object ? CHECK_VALUE_OBJECT : CHECK_VALUE_LIST;
 	size_t count = parser->stack_count - frame->first;
+	check_value nothing = CHECK_ABSENT;
+	check_value *items = count != 0 ? parser->stack + frame->first : &nothing;
 
 	parser->at++;
 	if (frame->object && count > 2) {
@@ -339,9 +341,7 @@ static bool close(struct parser *parser, check_value *ret_value)
 				return refuse(parser, "expected each key once");
 		}
 	}
-	*ret_value = check_values_items(parser->values,
-					frame->object ? CHECK_VALUE_OBJECT : CHECK_VALUE_LIST,
-					count != 0 ? items : &(check_value){CHECK_ABSENT}, count);
+	*ret_value = check_values_items(parser->values, kind, items, count);
 	parser->stack_count = frame->first;
 	return true;
 }

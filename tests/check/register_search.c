@@ -176,8 +176,10 @@ static void find_moves(struct search *search, struct node *node)
 	for (uint32_t i = 0; i < count; i++)
 		search->seen[search->plan->acts[search->candidates[i]].class] = 0;
 	node->move_end = search->move_count;
-	qsort(search->moves + node->moves, node->move_end - node->moves, sizeof(*search->moves),
-	      by_rank);
+	if (node->move_end - node->moves > 1) {
+		qsort(search->moves + node->moves, node->move_end - node->moves,
+		      sizeof(*search->moves), by_rank);
+	}
 }
 
 /* ---- the search ---- */
