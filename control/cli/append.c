@@ -7,6 +7,7 @@
  * it comes, everything in flight is waited for, with a bound, before anything is said.
  */
 #include "consensus/base/histogram.h"
+#include "control/cli/acks.h"
 #include "control/cli/channel.h"
 #include "control/cli/clock.h"
 #include "control/cli/command.h"
@@ -36,18 +37,25 @@ static const char doc[] =
 	"A line beyond the record limit ends the command with an error that names it; all lines "
 	"before it are in the log.\n"
 	"\n"
+	"With --acks standard output gets a line for every acknowledgement, in the order of the "
+	"input: the offset of the first record and how many there are, these consecutive and "
+	"durable at once. With -o json it is an object that says besides when they were sent and "
+	"when the answer came, in ns of the monotonic clock; the summary is the last line.\n"
+	"\n"
 	"Examples:\n"
 	"  quorate append events --file /var/log/syslog\n"
 	"  journalctl -f | quorate append journal\n"
 	"  quorate append backup --raw <dump.bin && quorate read backup --raw >copy.bin";
 
-enum { KEY_RAW = 0x2000 };
+enum { KEY_RAW = 0x2000, KEY_ACKS };
 
 static const struct argp_option options_table[] = {
 	{"partition", 'p', "P", 0, "partition to append to, when the log has several", 0},
 	{"file", 'f', "FILE", 0, "read FILE instead of standard input", 0},
 	{"window", 'w', "N", 0, "records unacknowledged at most; default: as many as fit", 0},
 	{"null", '0', NULL, 0, "records end with NUL instead of a newline", 0},
+	{"acks", KEY_ACKS, NULL, 0, "print offset and count of what is acknowledged, as it comes",
+	 0},
 	{"raw", KEY_RAW, NULL, 0, "keep each record's newline (or NUL) in the record", 0},
 	{0},
 };
@@ -59,6 +67,7 @@ struct arguments {
 	uint64_t window;
 	bool null;
 	bool raw;
+	bool acks;
 };
 
 struct append {
@@ -66,6 +75,7 @@ struct append {
 	struct ctl_channel *channel;
 	struct ctl_lines lines;
 	struct ctl_progress progress;
+	struct ctl_acks acks;
 	int input;
 	bool end_of_input;
 	bool stopping; /* nothing more is sent */
@@ -117,6 +127,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	case KEY_RAW:
 		arguments->raw = true;
 		return 0;
+	case KEY_ACKS:
+		arguments->acks = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (arguments->name.log != NULL)
 			return ARGP_ERR_UNKNOWN;
@@ -147,6 +160,8 @@ static void on_done(void *context, uint64_t count, qr_offset offset, enum qr_err
 	append->heard = now;
 	if (error != QR_OK || count == 0)
 		return; /* the channel has it, and tells */
+	if (append->arguments->acks)
+		ctl_acks_done(&append->acks, count, offset, now);
 	if (append->acked == 0)
 		append->first = offset;
 	append->acked += count;
@@ -182,10 +197,13 @@ static void complain_of_line(struct append *append)
 /* Append what was cut. Returns false when the window is full or all is over. */
 static bool send_held(struct append *append)
 {
+	qr_ns now = append->arguments->acks ? ctl_clock_now() : 0;
 	enum qr_error error = ctl_channel_append(append->channel, append->held);
 
 	if (error == QR_OK) {
 		append->has_held = false;
+		if (append->arguments->acks)
+			ctl_acks_sent(&append->acks, now);
 		note_sent(append);
 		append->sent_bytes += append->held.size_bytes;
 		return true;
@@ -247,6 +265,11 @@ static void wait_for_more(struct append *append, bool wants_input)
 			      .events = POLLIN};
 
 	ctl_channel_turn(append->channel, &more, ctl_clock_now() + REDRAW);
+	if (append->arguments->acks && !append->failed && !ctl_acks_flush()) {
+		ctl_complain("standard output: %s: nothing after line %llu was sent",
+			     strerrordesc_np(errno), (unsigned long long)append->sent);
+		append->stopping = append->failed = true;
+	}
 	if (wants_input && more.revents != 0)
 		read_input(append);
 	ctl_progress_update(&append->progress, append->acked, append->sent_bytes, ctl_clock_now());
@@ -371,6 +394,7 @@ static enum ctl_exit append_all(struct append *append, const struct ctl_target *
 		return result;
 	ctl_lines_init(&append->lines, ctl_channel_record_max(append->channel),
 		       arguments->null ? '\0' : '\n', arguments->raw);
+	append->acks.json = arguments->options->json;
 	ctl_interrupt_catch();
 	run(append);
 	result = finish(append);
@@ -397,6 +421,7 @@ enum ctl_exit ctl_append_run(int argc, char **argv, struct ctl_options *options)
 	if (result == CTL_EXIT_OK)
 		result = append_all(&append, &target);
 	ctl_channel_close(append.channel);
+	ctl_acks_fini(&append.acks);
 	if (append.input > STDIN_FILENO)
 		(void)close(append.input);
 	ctl_target_fini(&target);
