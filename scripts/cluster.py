@@ -4,6 +4,7 @@ Ends only processes that it started, by pid. Every wait has a bound. Should this
 itself, the kernel ends the nodes with it (setpriv --pdeathsig): start them from the main thread.
 """
 
+import configparser
 import contextlib
 import json
 import os
@@ -185,6 +186,23 @@ class Cluster:
     def popen(self, *arguments, **options):
         command = [self.binary("quorate"), "--config", self.config, *arguments]
         return subprocess.Popen(mortal(command), **options)
+
+    def popen_other(self, program, *arguments, **options):
+        """Another program of the cluster's clients, that ends with us."""
+        return subprocess.Popen(mortal([program, *arguments]), **options)
+
+    def _configured(self):
+        parser = configparser.ConfigParser()
+        parser.read(self.config, encoding="utf-8")
+        return parser
+
+    def name(self):
+        return self._configured()["cluster"]["name"]
+
+    def endpoints(self):
+        """Where clients reach the nodes: HOST:PORT,..."""
+        configured = self._configured()
+        return ",".join(configured[f"node {node}"]["host"] for node in self.nodes)
 
     def status(self):
         """`quorate status` as it is now; a node that neither answers nor refuses costs patience_s."""

@@ -11,6 +11,7 @@ import random
 import signal
 import socket
 import subprocess
+import time
 
 import tap
 from cluster import wait_for
@@ -131,6 +132,25 @@ def ended(process):
         if process.poll() is None:
             process.kill()
         process.wait(10)
+
+
+def acks(nodes):
+    """append --acks: each acknowledgement as it comes, in the order of the input, with its offset"""
+    begin = nodes.end()
+    data = b"".join(b"ack %d\n" % number for number in range(5000))
+    done = nodes.quorate("append", "demo", "--acks", input=data)
+    pairs = [tuple(map(int, line.split(b"\t"))) for line in done.stdout.splitlines()]
+    equal(pairs[0][0], begin, "the first offset")
+    equal([offset for offset, _ in pairs[1:]],
+          [offset + records for offset, records in pairs[:-1]], "offsets")
+    equal(sum(records for _, records in pairs), 5000, "records")
+    before = time.monotonic_ns()
+    done = nodes.quorate("append", "demo", "--acks", "-o", "json", input=data)
+    *lines, summary = map(json.loads, done.stdout.splitlines())
+    equal(summary["records"], 5000, "records in the summary")
+    equal(sum(line["records"] for line in lines), 5000, "records")
+    check(all(before < line["sent_ns"] < line["acked_ns"] < time.monotonic_ns() for line in lines),
+          "times")
 
 
 def interrupted(nodes):
@@ -312,6 +332,6 @@ def node_away(nodes):
 
 if __name__ == "__main__":
     tap.run([raw_round_trip, line_round_trip, null_round_trip, from_file, ranges, follow,
-             interrupted, partitions, closed_pipe, endpoints, objects, tables, doctor, telemetry,
+             acks, interrupted, partitions, closed_pipe, endpoints, objects, tables, doctor, telemetry,
              settings, help_texts, node_away],
             lambda: tap.running_cluster(logs=("demo", "wide:partitions=2")))

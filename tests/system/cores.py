@@ -8,7 +8,7 @@ import contextlib
 
 import tap
 from tap import check
-from traffic import Stream, stop_and_compare, verify
+from traffic import Stream, Witness, stop_and_compare, verify
 
 PARTITIONS = range(4)
 LOGS = (f"demo:partitions={len(PARTITIONS)}",)
@@ -41,14 +41,15 @@ def run_through(nodes, disturb):
     with contextlib.ExitStack() as stack:
         streams = [stack.enter_context(Stream(nodes, f"p{p}", partition=p, rate=2000))
                    for p in PARTITIONS]
+        witnesses = [stack.enter_context(Witness(nodes, partition=p)) for p in PARTITIONS]
         each_partition(nodes, lambda p: nodes.wait_progress(partition=p))
         check_cores(nodes)
         disturb(nodes)
         each_partition(nodes, lambda p: nodes.wait_progress(partition=p))
-        for stream in streams:
-            stream.finish()
-    for partition, stream in zip(PARTITIONS, streams):
-        verify(nodes, [stream], partition=partition)
+        for source in streams + witnesses:
+            source.finish()
+    for partition, sources in enumerate(zip(streams, witnesses)):
+        verify(nodes, sources, partition=partition)
     stop_and_compare(nodes, [("demo", p) for p in PARTITIONS])
 
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """kill -9 under load: of the leader ten times, and of a follower ten times.
 
-Two producers stream numbered lines all the time. The victim stays away until the others have
-served without it, then comes back and catches up. In the end everything acknowledged is there,
-once and in order, and the replicas' files are equal block by block.
+Two producers stream numbered lines all the time, and a witness records what it is told. The victim
+stays away until the others have served without it, then comes back and catches up. In the end
+everything acknowledged is there, once and in order, all answers together are linearizable, and the
+replicas' files are equal block by block.
 """
 
 import contextlib
 
 import tap
-from traffic import Stream, stop_and_compare, verify
+from traffic import Stream, Witness, stop_and_compare, verify
 
 KILLS = 10
 
@@ -18,7 +19,8 @@ def kill_under_load(choose):
     with tap.small_cluster() as nodes, contextlib.ExitStack() as stack:
         nodes.start()
         nodes.leader()
-        streams = [stack.enter_context(Stream(nodes, name)) for name in ("left", "right")]
+        sources = [stack.enter_context(Stream(nodes, name)) for name in ("left", "right")]
+        sources.append(stack.enter_context(Witness(nodes)))
         nodes.wait_progress()
         for _ in range(KILLS):
             victim = choose(nodes, nodes.leader())
@@ -27,9 +29,9 @@ def kill_under_load(choose):
             nodes.wait_progress()
             nodes.start(victim)
             nodes.wait_caught_up(victim)
-        for stream in streams:
-            stream.finish()
-        verify(nodes, streams)
+        for source in sources:
+            source.finish()
+        verify(nodes, sources)
         stop_and_compare(nodes)
 
 

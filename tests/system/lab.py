@@ -25,7 +25,7 @@ import tap
 import wire
 from cluster import wait_for
 from tap import Skip, check, diag, equal
-from traffic import Stream, stop_and_compare, verify
+from traffic import Stream, Witness, stop_and_compare, verify
 
 INSIDE = "QUORATE_TEST_NETWORK"
 DATA, CLIENTS = "10.99.0", "10.98.0"
@@ -188,13 +188,14 @@ def run_through(link):
         nodes.leader()
         check_neighbours(nodes)
         check_device_client(nodes)
-        with Stream(nodes, "one") as one, Stream(nodes, "two") as two:
+        with Stream(nodes, "one") as one, Stream(nodes, "two") as two, Witness(nodes) as witness:
             nodes.wait_progress()
             pull_the_cable(nodes, places)
             kill_the_leader(nodes)
             one.finish()
             two.finish()
-        verify(nodes, [one, two])
+            witness.finish()
+        verify(nodes, [one, two, witness])
         diag(nodes.quorate("status").stdout.decode())
         stop_and_compare(nodes)
 

@@ -10,7 +10,7 @@ import json
 import tap
 from cluster import wait_for
 from tap import check, diag, equal
-from traffic import Stream, stop_and_compare, verify
+from traffic import Stream, Witness, stop_and_compare, verify
 
 
 def others(nodes, node):
@@ -45,7 +45,7 @@ def isolate_leader():
     with tap.small_cluster() as nodes:
         nodes.start()
         nodes.leader()
-        with Stream(nodes, "one") as one, Stream(nodes, "two") as two:
+        with Stream(nodes, "one") as one, Stream(nodes, "two") as two, Witness(nodes) as witness:
             for _ in range(2):
                 nodes.wait_progress()
                 old = nodes.leader()
@@ -60,7 +60,8 @@ def isolate_leader():
                 nodes.wait_caught_up(old)
             one.finish()
             two.finish()
-        verify(nodes, [one, two])
+            witness.finish()
+        verify(nodes, [one, two, witness])
         stop_and_compare(nodes)
 
 
@@ -70,7 +71,7 @@ def isolate_follower():
         nodes.start()
         leader = nodes.leader()
         victim = others(nodes, leader)[0]
-        with Stream(nodes, "one") as one:
+        with Stream(nodes, "one") as one, Witness(nodes) as witness:
             nodes.wait_progress()
             term = nodes.replicas()[leader]["term"]
             set_links(nodes, "down", victim)
@@ -82,7 +83,8 @@ def isolate_follower():
             nodes.wait_caught_up(victim)
             diag(f"term {term} before, {nodes.replicas()[leader]['term']} after")
             one.finish()
-        verify(nodes, [one])
+            witness.finish()
+        verify(nodes, [one, witness])
         stop_and_compare(nodes)
 
 
@@ -92,7 +94,7 @@ def one_link():
         nodes.start()
         leader = nodes.leader()
         deaf = others(nodes, leader)[0]
-        with Stream(nodes, "one") as one:
+        with Stream(nodes, "one") as one, Witness(nodes) as witness:
             nodes.link("down", leader, deaf)
             for _ in range(3):
                 nodes.wait_progress()
@@ -100,7 +102,8 @@ def one_link():
             for node in nodes.nodes:
                 nodes.wait_caught_up(node)
             one.finish()
-        verify(nodes, [one])
+            witness.finish()
+        verify(nodes, [one, witness])
         stop_and_compare(nodes)
 
 

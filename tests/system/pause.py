@@ -11,7 +11,7 @@ import tap
 import wire
 from cluster import wait_for
 from tap import check, diag, equal
-from traffic import Stream, stop_and_compare, verify
+from traffic import Stream, Witness, stop_and_compare, verify
 
 ROUNDS = 3
 TAILS = 5
@@ -39,7 +39,7 @@ def leader():
         nodes.patience_s = PATIENCE_S
         nodes.start()
         nodes.leader()
-        with Stream(nodes, "one") as one, Stream(nodes, "two") as two:
+        with Stream(nodes, "one") as one, Stream(nodes, "two") as two, Witness(nodes) as witness:
             for _ in range(ROUNDS):
                 nodes.wait_progress()
                 old = nodes.leader()
@@ -53,7 +53,8 @@ def leader():
                 check(nodes.replicas()[old]["term"] > term, "the old leader kept its term")
             one.finish()
             two.finish()
-        verify(nodes, [one, two])
+            witness.finish()
+        verify(nodes, [one, two, witness])
         stop_and_compare(nodes)
 
 
@@ -63,7 +64,7 @@ def follower():
         nodes.patience_s = PATIENCE_S
         nodes.start()
         nodes.leader()
-        with Stream(nodes, "one") as one:
+        with Stream(nodes, "one") as one, Witness(nodes) as witness:
             for _ in range(ROUNDS):
                 nodes.wait_progress()
                 leads = nodes.leader()
@@ -74,7 +75,8 @@ def follower():
                 nodes.signal(victim, signal.SIGCONT)
                 nodes.wait_caught_up(victim)
             one.finish()
-        verify(nodes, [one])
+            witness.finish()
+        verify(nodes, [one, witness])
         stop_and_compare(nodes)
 
 

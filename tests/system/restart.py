@@ -9,7 +9,7 @@ import time
 
 import tap
 from tap import check, diag
-from traffic import Stream, stop_and_compare, verify
+from traffic import Stream, Witness, stop_and_compare, verify
 
 ROUNDS = 3
 STOP_S = 5
@@ -20,7 +20,7 @@ def kill_all():
     with tap.small_cluster() as nodes:
         nodes.start()
         nodes.leader()
-        with Stream(nodes, "one") as one, Stream(nodes, "two") as two:
+        with Stream(nodes, "one") as one, Stream(nodes, "two") as two, Witness(nodes) as witness:
             for _ in range(ROUNDS):
                 nodes.wait_progress()
                 committed = nodes.end()
@@ -31,7 +31,8 @@ def kill_all():
                 check(nodes.end() >= committed, "committed records are gone after the restart")
             one.finish()
             two.finish()
-        verify(nodes, [one, two])
+            witness.finish()
+        verify(nodes, [one, two, witness])
         stop_and_compare(nodes)
 
 
@@ -40,7 +41,7 @@ def stop_all():
     with tap.small_cluster() as nodes:
         nodes.start()
         nodes.leader()
-        with Stream(nodes, "one") as one:
+        with Stream(nodes, "one") as one, Witness(nodes) as witness:
             for _ in range(ROUNDS):
                 nodes.wait_progress()
                 start = time.monotonic()
@@ -53,7 +54,8 @@ def stop_all():
                 nodes.leader()
             nodes.wait_progress()
             one.finish()
-        verify(nodes, [one])
+            witness.finish()
+        verify(nodes, [one, witness])
         stop_and_compare(nodes)
 
 
@@ -76,7 +78,7 @@ def hand_over():
     with tap.small_cluster() as nodes:
         nodes.start()
         leader = nodes.leader()
-        with Stream(nodes, "one") as one:
+        with Stream(nodes, "one") as one, Witness(nodes) as witness:
             nodes.wait_progress()
             start = time.monotonic()
             statuses = nodes.stop(leader, timeout_s=2 * STOP_S)
@@ -89,7 +91,8 @@ def hand_over():
             nodes.start(leader)
             nodes.wait_caught_up(leader)
             one.finish()
-        verify(nodes, [one])
+            witness.finish()
+        verify(nodes, [one, witness])
         stop_and_compare(nodes)
 
 

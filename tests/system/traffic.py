@@ -1,4 +1,5 @@
-"""Streams of numbered lines into a log, and the proof that they came out once and in order.
+"""Streams of numbered lines into a log, and the proof that they came out once and in order, and that
+everything that clients were told meanwhile is linearizable (history.py).
 
 A Stream feeds one `quorate append` from a thread, at a rate, until finish(). A line says whose it
 is and which; the rest of it follows from its number, so that what is read can be checked byte by
@@ -12,6 +13,8 @@ import subprocess
 import threading
 import time
 
+import history
+from history import Witness  # noqa: F401  pylint: disable=unused-import
 from tap import Failure, check, diag
 
 PAUSE_S = 0.01
@@ -26,7 +29,7 @@ def line_of(name, number):
 
 
 class Stream:
-    """One producer: `quorate append`, fed until finish()."""
+    """One producer: `quorate append`, fed until finish(). Keeps what it was acknowledged, and when."""
 
     def __init__(self, nodes, name, log="demo", partition=0, rate=4000, timeout_s=60):
         self.nodes, self.name, self.log, self.partition = nodes, name, log, partition
@@ -35,11 +38,13 @@ class Stream:
         self.acked = 0  # known when it has ended
         self.summary = {}
         self.errors = os.path.join(nodes.directory, f"append-{name}.err")
+        self.output = os.path.join(nodes.directory, f"append-{name}.out")
+        self.started_ns = time.monotonic_ns()
         self.stopping = threading.Event()
-        with open(self.errors, "wb") as errors:
+        with open(self.errors, "wb") as errors, open(self.output, "wb") as output:
             self.process = nodes.popen("append", log, "--partition", str(partition), "-o", "json",
-                                       "--timeout", str(timeout_s), stdin=subprocess.PIPE,
-                                       stdout=subprocess.PIPE, stderr=errors)
+                                       "--acks", "--timeout", str(timeout_s),
+                                       stdin=subprocess.PIPE, stdout=output, stderr=errors)
         self.input, self.process.stdin = self.process.stdin, None  # it is the thread's
         self.thread = threading.Thread(target=self._feed, daemon=True)
         self.thread.start()
@@ -61,22 +66,49 @@ class Stream:
         """End the input, wait for the last acknowledgement. Everything must be acknowledged."""
         self.stopping.set()
         try:
-            output, _ = self.process.communicate(timeout=timeout_s)
+            self.process.wait(timeout_s)
         finally:
             self.abort()
         with open(self.errors, encoding="utf-8", errors="replace") as errors:
             said = errors.read().strip()
         try:
-            self.summary = json.loads(output)
-        except ValueError:
+            self.summary = self._output()[-1]
+            self.acked = self.summary["records"]
+        except (IndexError, KeyError, ValueError):
             raise Failure(f"append {self.name}: exit {self.process.returncode}: {said}") from None
-        self.acked = self.summary["records"]
         check(self.process.returncode == 0 and self.acked == self.given,
               f"append {self.name}: exit {self.process.returncode}, {self.acked} of {self.given} "
               f"lines acknowledged: {said}")
         diag(f"{self.name}: {self.acked} records acknowledged, longest wait for an answer "
              f"{self.summary['longest_gap_us'] / 1000:.0f} ms")
         return self.summary
+
+    def _output(self):
+        """The acknowledgements, and the summary behind them."""
+        with open(self.output, encoding="utf-8") as output:
+            return [json.loads(line) for line in output]
+
+    def check_lines(self, lines):
+        """What is there of it is a beginning without a hole. Returns how many lines that are."""
+        numbers = numbers_of(self.name, lines)
+        whole = numbers == list(range(len(numbers)))
+        check(whole and self.acked <= len(numbers) <= self.given,
+              f"{self.name}: {explain(numbers, self.acked)}")
+        return len(numbers)
+
+    def history(self):
+        """Each acknowledgement is an append; what has none may have happened after it was given."""
+        number = 0
+        for ack in self._output()[:-1]:
+            lines = range(number, number + ack["records"])
+            yield from history.operation(
+                f"{self.name}:{number}", "append", ack["sent_ns"],
+                [history.identity(line_of(self.name, line)) for line in lines],
+                (ack["acked_ns"], {"offset": ack["offset"]}))
+            number = lines.stop
+        for line in range(number, self.given):
+            yield from history.operation(f"{self.name}:{line}", "append", self.started_ns,
+                                         history.identity(line_of(self.name, line)))
 
     def abort(self):
         self.stopping.set()
@@ -120,17 +152,15 @@ def explain(numbers, acked):
             f"{lost[:3]}), {doubled} doubled, {disorder} out of order")
 
 
-def verify(nodes, streams, log="demo", partition=0):
-    """Every acknowledged line once and in order; nothing else in the log."""
+def verify(nodes, sources, log="demo", partition=0):
+    """Every acknowledged record once and in order; nothing else in the log; and what all clients were
+    told fits together: it is linearizable. `sources` are all who appended: streams, a witness."""
+    begin = time.monotonic_ns()
     lines = read_lines(nodes, log, partition)
-    known = 0
-    for stream in streams:
-        numbers = numbers_of(stream.name, lines)
-        known += len(numbers)
-        whole = numbers == list(range(len(numbers)))
-        check(whole and stream.acked <= len(numbers) <= stream.given,
-              f"{stream.name}: {explain(numbers, stream.acked)}")
+    end = time.monotonic_ns()
+    known = sum(source.check_lines(lines) for source in sources)
     check(known == len(lines), f"{len(lines) - known} records of nobody")
+    history.judge(nodes, sources, (begin, lines, end))
 
 
 def stop_and_compare(nodes, logs=(("demo", 0),)):
