@@ -261,9 +261,10 @@ static bool take_line(struct reader *reader, const char *text, size_t size_bytes
 		return true; /* what was done to the system says nothing about its answers */
 	word = member(reader, object, reader->type_key);
 	type = find_word(reader->types, 4, word);
-	if (type == 4)
+	if (type == 4) {
 		return refuse_word(reader, "type", word,
 				   "\"invoke\", \"ok\", \"fail\" or \"info\"");
+	}
 	if (process == CHECK_ABSENT)
 		return refuse_word(reader, "process", process, "a number or a name");
 	note_process(reader, process);

@@ -50,11 +50,19 @@ static void skip_space(struct parser *parser)
 		parser->at++;
 }
 
-/** The next byte that is no space; '\0' at the end. */
+/** The byte here; '\0' at the end. */
+static char here(const struct parser *parser)
+{
+	if (parser->at == parser->end)
+		return '\0';
+	return *parser->at;
+}
+
+/** The next byte that is no space. */
 static char peek(struct parser *parser)
 {
 	skip_space(parser);
-	return parser->at < parser->end ? *parser->at : '\0';
+	return here(parser);
 }
 
 static bool is_digit(const struct parser *parser)
@@ -96,7 +104,7 @@ static bool parse_hex(struct parser *parser, uint32_t *ret_code)
 	uint32_t code = 0;
 
 	for (int i = 0; i < 4; i++, parser->at++) {
-		char c = parser->at < parser->end ? *parser->at : '\0';
+		char c = here(parser);
 
 		if (c >= '0' && c <= '9') {
 			code = code << 4 | (uint32_t)(c - '0');
@@ -139,7 +147,7 @@ static bool parse_escape(struct parser *parser)
 {
 	static const char from[] = "\"\\/bfnrt";
 	static const char to[] = "\"\\/\b\f\n\r\t";
-	char c = parser->at < parser->end ? *parser->at : '\0';
+	char c = here(parser);
 	const char *found = c != '\0' ? strchr(from, c) : NULL;
 
 	if (c == 'u') {

@@ -84,7 +84,8 @@ static void make_room(struct check_spine *spine)
 
 	if (spine->page_count * 2 < spine->capacity)
 		return;
-	pages = check_memory_take(capacity, sizeof(*pages));
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): it is a table of pointers */
+	pages = check_memory_take(capacity, sizeof(struct check_page *));
 	for (size_t i = 0; i < spine->capacity; i++) {
 		if (spine->pages[i] != NULL)
 			*find_slot(pages, capacity, spine->pages[i]->number) = spine->pages[i];

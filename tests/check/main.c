@@ -259,7 +259,7 @@ int main(int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
 		return EXIT_MISTAKE;
 	if (arguments.file_count == 0)
-		return judge_file(&arguments, "-");
+		return (int)judge_file(&arguments, "-");
 	for (int i = 0; i < arguments.file_count; i++)
 		code = worst(code, judge_file(&arguments, arguments.files[i]));
 	return (int)code;

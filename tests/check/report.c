@@ -219,9 +219,10 @@ static void print_violation(FILE *out, const struct check_report *report)
 	print_window_head(out, report);
 	for (size_t i = 0; i < shown.count; i++)
 		print_operation(out, report, shown.indexes[i], shown.indexes[i] == shown.last);
-	if (report->judgement->why.count > shown.count)
+	if (report->judgement->why.count > shown.count) {
 		(void)fprintf(out, "    and %zu more\n",
 			      report->judgement->why.count - shown.count);
+	}
 	print_possible(out, report);
 }
 

@@ -231,9 +231,10 @@ static struct record_counts record(const struct record_options *options, struct 
 	struct record_counts sum = {0};
 	unsigned started = start_clients(clients, threads, options, lines);
 
-	if (started < options->clients)
+	if (started < options->clients) {
 		(void)fprintf(stderr, "quorate-record: only %u clients: use fewer --clients\n",
 			      started);
+	}
 	wait_for_end(options->seconds, lines);
 	for (unsigned i = 0; i < started; i++) {
 		(void)pthread_join(threads[i], NULL);

@@ -56,10 +56,13 @@ expect 'a budget that is none' 2 "'much' is no number" --budget much
 expect 'an unknown output' 2 "unknown output 'xml'" -o xml
 
 planned=$((planned + 1))
-if python3 -c 'import json, sys; [json.loads(line) for line in sys.stdin]' \
-	< <("$check" -o json good/*.jsonl bad/*.jsonl malformed/*.jsonl); then
-	echo "ok $planned - every line of -o json is JSON"
+files=(good/*.jsonl bad/*.jsonl malformed/*.jsonl)
+lines=$("$check" -o json "${files[@]}" |
+	python3 -c 'import json, sys; print(len([json.loads(line) for line in sys.stdin]))')
+if [[ $lines == "${#files[@]}" ]]; then
+	echo "ok $planned - -o json: an object a line for every file"
 else
-	echo "not ok $planned - every line of -o json is JSON"
+	echo "not ok $planned - -o json: an object a line for every file"
+	echo "# ${#files[@]} files, $lines objects"
 fi
 echo "1..$planned"

@@ -232,9 +232,10 @@ static void mutate(struct history *history, const struct shape *shape)
 			op->when.answered = op->when.invoked;
 		break;
 	case 4:
-		if (op->when.answered != CHECK_NEVER && op->when.answered > op->when.invoked)
+		if (op->when.answered != CHECK_NEVER && op->when.answered > op->when.invoked) {
 			op->when.answered -=
 				below((unsigned)(op->when.answered - op->when.invoked));
+		}
 		break;
 	default:
 		if (!op->is_append && op->count > 1)
@@ -293,7 +294,7 @@ static void test_every_order(void **state)
 	(void)state;
 	qr_prng_init(&prng, 1);
 	for (unsigned long i = 0; i < rounds; i++) {
-		struct check_problem problem = {CHECK_NO_PROBLEM};
+		struct check_problem problem = {.kind = CHECK_NO_PROBLEM};
 		struct history history;
 		bool fails;
 

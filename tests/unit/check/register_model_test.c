@@ -151,9 +151,10 @@ static void mutate(struct history *history, const struct shape *shape)
 			op->when.answered = op->when.invoked;
 		break;
 	case 3:
-		if (op->when.answered != CHECK_NEVER && op->when.answered > op->when.invoked)
+		if (op->when.answered != CHECK_NEVER && op->when.answered > op->when.invoked) {
 			op->when.answered -=
 				below((unsigned)(op->when.answered - op->when.invoked));
+		}
 		break;
 	default:
 		op->kind = (enum check_register_kind)below(4);
