@@ -89,17 +89,19 @@ enum qr_error store_directory_begin(struct store_directory *directory, uint64_t 
 		*ret_incarnation = next_after(0, wall_s);
 		return QR_OK;
 	}
-	if (fd < 0)
+	if (fd < 0) {
 		return store_problem_set(ret_problem, store_error_of(errno),
 					 "cannot open " STARTS_NAME " in the data directory: %s",
 					 strerrordesc_np(errno));
+	}
 	incarnation = next_after(stored(fd), wall_s);
 	failed = store(fd, directory->fd, incarnation);
 	(void)close(fd);
-	if (failed != 0 && failed != ENOSPC)
+	if (failed != 0 && failed != ENOSPC) {
 		return store_problem_set(ret_problem, store_error_of(failed),
 					 "cannot write " STARTS_NAME " in the data directory: %s",
 					 strerrordesc_np(failed));
+	}
 	*ret_incarnation = incarnation;
 	return QR_OK;
 }

@@ -50,6 +50,7 @@ static void configure(struct rig *rig)
 		.write_depth = 3,
 		.write_max_blocks = 4,
 		.segments_ahead = 1,
+		.checkpoints_max = 64,
 		.entry_max_bytes = RIG_ENTRY_MAX,
 		.record_max_bytes = RIG_RECORD_MAX,
 		.sessions_max = RIG_SESSIONS,
