@@ -196,9 +196,6 @@ class Cluster:
         parser.read(self.config, encoding="utf-8")
         return parser
 
-    def name(self):
-        return self._configured()["cluster"]["name"]
-
     def endpoints(self):
         """Where clients reach the nodes: HOST:PORT,..."""
         configured = self._configured()

@@ -178,7 +178,8 @@ static void what_claims_to_be_a_peer_at_the_clients_port_mutes_nobody(void **sta
 	story_deliver(story, 1, sealed(buffer, sizeof(buffer), &forged), 1);
 	assert_int_equal(story_drops(story, 1, WIRE_DROP_NOT_PEER), 1);
 	story_run_acked(story, 300);
-	assert_int_equal(story_drops(story, 1, WIRE_DROP_REPLAYED), 0);
+	/* Hundreds, were it muted; a very late one may be older than the window. */
+	assert_true(story_drops(story, 1, WIRE_DROP_REPLAYED) < 10);
 	story_end(story);
 }
 

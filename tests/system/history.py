@@ -56,7 +56,7 @@ class Witness:
         with open(self.errors, "wb") as errors:
             self.process = nodes.popen_other(
                 program("quorate-record"), "--endpoints", nodes.endpoints(), "--cluster",
-                nodes.name(), "--log", log, "--partition", str(partition), "--clients",
+                nodes.name, "--log", log, "--partition", str(partition), "--clients",
                 str(CLIENTS), "--rate", str(RATE), "--timeout", str(TIMEOUT_S), "--output",
                 self.path, "--first-process", str(first), "--identity", str(IDENTITY_BYTES),
                 stderr=errors)

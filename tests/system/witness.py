@@ -63,7 +63,7 @@ def usage(nodes):
                               timeout=30)
         return done.returncode, done.stderr.decode(errors="replace")
 
-    where = ("--endpoints", nodes.endpoints(), "--cluster", nodes.name())
+    where = ("--endpoints", nodes.endpoints(), "--cluster", nodes.name)
     for arguments, status, words in (
             ((), 2, "give --endpoints"),
             ((*where,), 2, "give --log"),
