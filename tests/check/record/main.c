@@ -258,8 +258,11 @@ static void catch_signals(void)
 
 static int finish(struct record_lines *lines, const struct record_counts *counts)
 {
-	int error = fflush(lines->out) != 0 || lines->broken ? errno : 0;
+	int error = fflush(lines->out) != 0 ? errno : 0;
 
+	if (error == 0 && lines->broken)
+		error = EIO; /* one of the earlier lines was lost, and errno is another call's by
+				now */
 	if (lines->out != stdout && fclose(lines->out) != 0)
 		error = errno;
 	(void)fprintf(stderr,
