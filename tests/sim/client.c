@@ -33,11 +33,12 @@ static void answered(void *context, uint64_t sequence, uint32_t count, qr_offset
 		producer->ended = true;
 		return;
 	}
-	if (sequence != producer->answered || sequence + count > producer->appended)
+	if (sequence != producer->answered || sequence + count > producer->appended) {
 		sim_fail(world, 14, "client %u is told of records %lu..%lu, next was %lu of %lu",
 			 producer->client->id, (unsigned long)sequence,
 			 (unsigned long)(sequence + count), (unsigned long)producer->answered,
 			 (unsigned long)producer->appended);
+	}
 	sim_trace(world, SIM_TRACE_ANSWER, producer->client->id, producer->group, offset, count);
 	for (uint32_t r = 0; r < count; r++)
 		sim_oracle_acked(world, producer->records[sequence + r], offset + r);
@@ -57,9 +58,10 @@ static void got_tail(void *context, const struct dp_answer *answer)
 
 	question->asked = false;
 	if (answer->error == QR_OK && answer->type == WIRE_TAIL_REPLY &&
-	    answer->tail.status == QR_OK)
+	    answer->tail.status == QR_OK) {
 		sim_oracle_tail(question->client->world, question->group, question->acked_end,
 				answer->tail.end);
+	}
 }
 
 /* ---- building ---- */
@@ -85,6 +87,7 @@ static struct dp_consumer_config consumer_config(const struct sim_world *world,
 	struct dp_consumer_config config = dp_consumer_config_default();
 	const struct sim_log *log = &world->oracle.logs[consumer->group];
 
+	QR_ASSERT(world->plan->node_count != 0);
 	config.group = consumer->group;
 	config.replicas = raft_configuration_members(&world->plan->configuration);
 	config.prefer = (qr_node)(1 + consumer->client->id % world->plan->node_count);
@@ -239,10 +242,11 @@ static bool append_one(struct sim_world *world, struct sim_producer *producer)
 		producer->ended = producer->ended || error != QR_AGAIN;
 		return false;
 	}
-	if (sequence != producer->appended)
+	if (sequence != producer->appended) {
 		sim_fail(world, 14, "client %u appends sequence %lu after %lu",
 			 producer->client->id, (unsigned long)sequence,
 			 (unsigned long)producer->appended);
+	}
 	note(producer, record);
 	world->count.appended++;
 	return true;
@@ -326,9 +330,10 @@ static void look_for_ends(struct sim_world *world, struct sim_client *client)
 		}
 		if (consumer->machine != NULL &&
 		    dp_consumer_error(consumer->machine) == QR_CORRUPT &&
-		    !sim_world_had_damage(world))
+		    !sim_world_had_damage(world)) {
 			sim_fail(world, 9, "client %u reads group %u and gets: damaged", client->id,
 				 group);
+		}
 	}
 }
 

@@ -66,9 +66,10 @@ static uint32_t recognise(struct sim_world *world, qr_group group, struct qr_spa
 	number = (uint32_t)(head >> 32);
 	if (number >= oracle->record_count || oracle->records[number].group != group ||
 	    oracle->records[number].size_bytes != bytes.size_bytes ||
-	    bytes.size_bytes > sizeof(wanted))
+	    bytes.size_bytes > sizeof(wanted)) {
 		sim_fail(world, 5, "a record of %zu bytes in group %u that nobody appended",
 			 bytes.size_bytes, group);
+	}
 	fill(wanted, (uint32_t)bytes.size_bytes, number, world->plan->seed);
 	if (memcmp(wanted, bytes.data, bytes.size_bytes) != 0)
 		sim_fail(world, 5, "record %u has other bytes than were appended", number);
@@ -81,9 +82,10 @@ static void add_record(struct sim_world *world, struct sim_log *log, qr_group gr
 	uint32_t number = recognise(world, group, bytes);
 	struct sim_record *record = &world->oracle.records[number];
 
-	if (record->offset != UINT64_MAX)
+	if (record->offset != UINT64_MAX) {
 		sim_fail(world, 14, "record %u is at offset %lu and again at %lu", number,
 			 (unsigned long)record->offset, (unsigned long)log->record_count);
+	}
 	if (log->record_count == log->record_room) {
 		log->record_room = log->record_room == 0 ? 4096 : 2 * log->record_room;
 		log->records = sim_resize(log->records, log->record_room * sizeof(*log->records));
@@ -112,15 +114,17 @@ static void add_session_changes(struct sim_world *world, struct sim_log *log,
 		struct sim_session *session = find_session(log, change.session);
 
 		if (change.op == STORE_SESSION_EXPIRE) {
-			if (session == NULL || session->expired)
+			if (session == NULL || session->expired) {
 				sim_fail(world, 14, "session %lx ends and was not open",
 					 (unsigned long)change.session);
+			}
 			session->expired = true;
 			continue;
 		}
-		if (session != NULL)
+		if (session != NULL) {
 			sim_fail(world, 14, "session %lx is opened twice",
 				 (unsigned long)change.session);
+		}
 		if (log->session_count == log->session_room) {
 			log->session_room = log->session_room == 0 ? 32 : 2 * log->session_room;
 			log->sessions = sim_resize(log->sessions,
@@ -141,13 +145,15 @@ static void add_chunks(struct sim_world *world, struct sim_log *log, qr_group gr
 		struct sim_session *session = find_session(log, chunk.session);
 		struct qr_reader records = qr_reader_over(body.data, body.size_bytes);
 
-		if (session == NULL || session->expired)
+		if (session == NULL || session->expired) {
 			sim_fail(world, 14, "a chunk of session %lx, which is not open",
 				 (unsigned long)chunk.session);
-		if (chunk.sequence != session->next)
+		}
+		if (chunk.sequence != session->next) {
 			sim_fail(world, 14, "session %lx has sequence %lu after %lu",
 				 (unsigned long)chunk.session, (unsigned long)chunk.sequence,
 				 (unsigned long)session->next);
+		}
 		session->next += chunk.count;
 		for (uint32_t r = 0; r < chunk.count; r++) {
 			struct qr_span bytes = {.size_bytes = qr_read_u32(&records)};
@@ -241,19 +247,21 @@ static void add_entry(struct sim_world *world, qr_node node, qr_group group,
 	for (qr_node any = 1; any <= world->plan->node_count && bytes == NULL; any++)
 		bytes = sim_entry_on_media(world, any, group, entry, &decoded);
 	QR_ASSERT(bytes != NULL);
-	if (decoded.index != log->count + 1 || decoded.first_offset != log->record_count)
+	if (decoded.index != log->count + 1 || decoded.first_offset != log->record_count) {
 		sim_fail(world, 3, "node %u commits entry %lu with offset %lu as entry %lu of %lu",
 			 node, (unsigned long)decoded.index, (unsigned long)decoded.first_offset,
 			 (unsigned long)log->count + 1, (unsigned long)log->record_count);
+	}
 	payload = qr_reader_over(bytes + STORE_ENTRY_HEADER_BYTES, decoded.payload_bytes);
 	if (decoded.kind == RAFT_ENTRY_SESSION)
 		add_session_changes(world, log, payload);
 	if (decoded.kind == RAFT_ENTRY_DATA)
 		add_chunks(world, log, group, payload);
-	if (log->record_count != decoded.first_offset + decoded.record_count)
+	if (log->record_count != decoded.first_offset + decoded.record_count) {
 		sim_fail(world, 5, "entry %lu says %u records and has %lu",
 			 (unsigned long)decoded.index, decoded.record_count,
 			 (unsigned long)(log->record_count - decoded.first_offset));
+	}
 	entry->term = decoded.term;
 	entry->first_offset = decoded.first_offset;
 	entry->record_count = decoded.record_count;
@@ -280,16 +288,18 @@ void sim_committed(struct sim_world *world, qr_node node, qr_group number, qr_in
 		if (at == NULL)
 			continue;
 		if (index <= log->count) {
-			if (log->entries[index - 1].digest != at->digest)
+			if (log->entries[index - 1].digest != at->digest) {
 				sim_fail(world, 5,
 					 "node %u commits another entry %lu of group %u than was "
 					 "committed before",
 					 node, (unsigned long)index, number);
+			}
 			continue;
 		}
-		if (index != log->count + 1)
+		if (index != log->count + 1) {
 			sim_fail(world, 4, "node %u commits entry %lu of group %u before %lu", node,
 				 (unsigned long)index, number, (unsigned long)log->count + 1);
+		}
 		entry = (struct sim_entry){
 			.block = at->block, .blocks = at->blocks, .digest = at->digest};
 		add_entry(world, node, number, &entry);
@@ -330,16 +340,19 @@ static void check_records(struct sim_world *world, qr_group group, qr_offset fir
 		uint32_t number;
 
 		bytes.data = qr_read_bytes(&records, bytes.size_bytes);
-		if (offset >= log->record_count)
+		if (offset >= log->record_count) {
 			sim_fail(world, 15, "%s record %lu, committed are %lu", who,
 				 (unsigned long)offset, (unsigned long)log->record_count);
-		if (bytes.data == NULL)
+		}
+		if (bytes.data == NULL) {
 			sim_fail(world, 5, "%s half a record at offset %lu", who,
 				 (unsigned long)offset);
+		}
 		number = recognise(world, group, bytes);
-		if (number != log->records[offset])
+		if (number != log->records[offset]) {
 			sim_fail(world, 5, "%s record %u at offset %lu; it is at %ld", who, number,
 				 (unsigned long)offset, (long)world->oracle.records[number].offset);
+		}
 	}
 }
 
@@ -360,9 +373,10 @@ void sim_oracle_served(struct sim_world *world, qr_node node, struct qr_span dat
 	(void)snprintf(who, sizeof(who), "node %u serves", node);
 	while (wire_next(&messages, &message) == QR_OK) {
 		if (message.type == WIRE_RECORDS && wire_get_records(&message, &records) == QR_OK &&
-		    records.status == QR_OK && records.piece_total == 0)
+		    records.status == QR_OK && records.piece_total == 0) {
 			check_records(world, message.group, records.offset, records.count,
 				      records.bulk, who);
+		}
 	}
 }
 
@@ -370,14 +384,16 @@ void sim_oracle_tail(struct sim_world *world, qr_group group, qr_offset acked_en
 {
 	const struct sim_log *log = &world->oracle.logs[group];
 
-	if (end < acked_end)
+	if (end < acked_end) {
 		sim_fail(world, 15,
 			 "a linearizable read of group %u says %lu records; %lu were acknowledged "
 			 "before it was asked",
 			 group, (unsigned long)end, (unsigned long)acked_end);
-	if (end > log->record_count)
+	}
+	if (end > log->record_count) {
 		sim_fail(world, 15, "a read of group %u says %lu records; committed are %lu", group,
 			 (unsigned long)end, (unsigned long)log->record_count);
+	}
 	world->count.tails++;
 }
 
@@ -403,11 +419,12 @@ void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group)
 			if (block < entry->block || block >= entry->block + entry->blocks)
 				continue;
 			/* Unless the entry has not been promised here. */
-			if (sim_entry_on_media(world, node, group, entry, &decoded) != NULL)
+			if (sim_entry_on_media(world, node, group, entry, &decoded) != NULL) {
 				sim_fail(world, 9,
 					 "node %u recovered over damage in block %lu of group %u, "
 					 "entry %lu",
 					 node, (unsigned long)block, group, (unsigned long)i + 1);
+			}
 		}
 	}
 }
@@ -423,10 +440,11 @@ void sim_oracle_audit(struct sim_world *world)
 				struct store_entry decoded;
 
 				if (sim_entry_on_media(world, node, group, &log->entries[i],
-						       &decoded) == NULL)
+						       &decoded) == NULL) {
 					sim_fail(world, 9,
 						 "node %u has lost committed entry %lu of group %u",
 						 node, (unsigned long)i + 1, group);
+				}
 			}
 		}
 		for (uint32_t r = 0; r < world->oracle.record_count; r++) {
@@ -434,9 +452,10 @@ void sim_oracle_audit(struct sim_world *world)
 
 			if (record->group == group && record->acked &&
 			    (record->offset >= log->record_count ||
-			     log->records[record->offset] != r))
+			     log->records[record->offset] != r)) {
 				sim_fail(world, 9, "acknowledged record %u of group %u is gone", r,
 					 group);
+			}
 		}
 	}
 }

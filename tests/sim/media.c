@@ -159,9 +159,10 @@ static void put(struct sim_media *media, struct sim_place place, const uint8_t *
 		return;
 	}
 	for (unsigned s = 0; s < QR_BLOCK_BYTES / SIM_SECTOR_BYTES; s++) {
-		if ((sectors >> s & 1) != 0)
+		if ((sectors >> s & 1) != 0) {
 			memcpy(*holder + (size_t)s * SIM_SECTOR_BYTES,
 			       bytes + (size_t)s * SIM_SECTOR_BYTES, SIM_SECTOR_BYTES);
+		}
 	}
 }
 

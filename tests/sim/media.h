@@ -58,7 +58,7 @@ struct sim_media {
 void sim_media_init(struct sim_media *media, uint32_t group_count, uint32_t segment_blocks);
 void sim_media_fini(struct sim_media *media);
 
-void sim_media_add_segment(struct sim_media *media, qr_group group, uint64_t segment);
+void sim_media_add_segment(struct sim_media *media, qr_group number, uint64_t segment);
 bool sim_media_has_segment(const struct sim_media *media, qr_group group, uint64_t segment);
 /** A block as a read sees it; never NULL. The place exists. */
 const uint8_t *sim_media_at(const struct sim_media *media, struct sim_place place);

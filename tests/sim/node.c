@@ -300,9 +300,10 @@ static bool poll_datagrams(struct sim_world *world, struct sim_node *node,
 		tx[t].capacity_bytes = world->plan->datagram_max;
 	}
 	for (unsigned polls = 0; count == TX_BURST; polls++) {
-		if (polls == POLLS_MAX)
+		if (polls == POLLS_MAX) {
 			sim_fail(world, 19, "node %u does not come to an end with sending",
 				 node->id);
+		}
 		count = dp_core_poll(node->core, turn, tx, TX_BURST);
 		sim_oracle_turned(world, node->id); /* before anybody is told */
 		for (unsigned t = 0; t < count; t++) {

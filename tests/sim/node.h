@@ -52,16 +52,16 @@ struct sim_node {
 	struct sim_seen seen[SIM_GROUPS_MAX + 1];
 };
 
-void sim_node_init(struct sim_world *world, qr_node node);
-void sim_node_fini(struct sim_world *world, qr_node node);
-void sim_node_start(struct sim_world *world, qr_node node);
+void sim_node_init(struct sim_world *world, qr_node id);
+void sim_node_fini(struct sim_world *world, qr_node id);
+void sim_node_start(struct sim_world *world, qr_node id);
 /** Its process ends here and now. @return false: not now, it could lose what was promised. */
-bool sim_node_crash(struct sim_world *world, qr_node node, bool power, qr_ns start_at_ns);
+bool sim_node_crash(struct sim_world *world, qr_node id, bool power, qr_ns start_at_ns);
 /** A datagram has arrived; owned from here on. */
 void sim_node_arrive(struct sim_world *world, struct sim_packet *packet);
 /** There is something to do: take a turn as soon as the loop comes round. */
-void sim_node_wake(struct sim_world *world, qr_node node);
-void sim_node_turn(struct sim_world *world, qr_node node);
+void sim_node_wake(struct sim_world *world, qr_node id);
+void sim_node_turn(struct sim_world *world, qr_node id);
 
 /** The node's own monotonic clock. */
 qr_ns sim_node_clock(const struct sim_world *world, const struct sim_node *node);

@@ -90,9 +90,10 @@ static void check_log_is_stable(struct sim_world *world, qr_node node, qr_group 
 
 		seen->checked = committed;
 	}
-	if (index > log->last.index)
+	if (index > log->last.index) {
 		sim_fail(world, 8, "node %u acknowledges entry %lu, its log ends at %lu", node,
 			 (unsigned long)index, (unsigned long)log->last.index);
+	}
 	for (; seen->checked < index; seen->checked++) {
 		struct store_entry entry;
 		struct sim_entry wanted = {0};
@@ -176,19 +177,23 @@ static void check_against_seen(struct sim_world *world, qr_node node, qr_group n
 {
 	const struct sim_seen *seen = &world->nodes[node].seen[number];
 
-	if (raft->state.term < seen->term)
+	if (raft->state.term < seen->term) {
 		sim_fail(world, 10, "node %u went from term %lu back to %lu", node,
 			 (unsigned long)seen->term, (unsigned long)raft->state.term);
-	if (raft->state.term == seen->term && seen->vote != 0 && raft->state.vote != seen->vote)
+	}
+	if (raft->state.term == seen->term && seen->vote != 0 && raft->state.vote != seen->vote) {
 		sim_fail(world, 10, "node %u voted for %u and for %u in term %lu", node, seen->vote,
 			 raft->state.vote, (unsigned long)seen->term);
-	if (raft->commit < seen->commit)
+	}
+	if (raft->commit < seen->commit) {
 		sim_fail(world, 7, "the commit index of node %u went from %lu back to %lu", node,
 			 (unsigned long)seen->commit, (unsigned long)raft->commit);
+	}
 	if (raft->role == RAFT_LEADER && seen->role == RAFT_LEADER &&
-	    raft->state.term == seen->term && raft->last < seen->last)
+	    raft->state.term == seen->term && raft->last < seen->last) {
 		sim_fail(world, 2, "node %u leads and its log went from entry %lu back to %lu",
 			 node, (unsigned long)seen->last, (unsigned long)raft->last);
+	}
 }
 
 static void check_commit(struct sim_world *world, qr_node node, qr_group number,
@@ -196,14 +201,16 @@ static void check_commit(struct sim_world *world, qr_node node, qr_group number,
 {
 	const struct raft_group *raft = &group->raft;
 
-	if (group->applied > raft->commit)
+	if (group->applied > raft->commit) {
 		sim_fail(world, 7, "node %u applied entry %lu, committed is %lu", node,
 			 (unsigned long)group->applied, (unsigned long)raft->commit);
-	if (raft->role == RAFT_LEADER && raft_term_at(raft, raft->commit) != raft->state.term)
+	}
+	if (raft->role == RAFT_LEADER && raft_term_at(raft, raft->commit) != raft->state.term) {
 		sim_fail(world, 6,
 			 "node %u leads in term %lu and commits entry %lu of term %lu by counting",
 			 node, (unsigned long)raft->state.term, (unsigned long)raft->commit,
 			 (unsigned long)raft_term_at(raft, raft->commit));
+	}
 	sim_committed(world, node, number, raft->commit);
 	sim_trace(world, SIM_TRACE_COMMIT, node, number, raft->commit, 0);
 }

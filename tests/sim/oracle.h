@@ -70,8 +70,8 @@ void sim_oracle_fini(struct sim_oracle *oracle);
 
 /* ---- nodes ---- */
 
-void sim_oracle_turned(struct sim_world *world, qr_node node);
-void sim_oracle_ended(struct sim_world *world, qr_node node);
+void sim_oracle_turned(struct sim_world *world, qr_node id);
+void sim_oracle_ended(struct sim_world *world, qr_node id);
 /** A group of the node has just recovered: over damage that it should have noticed? */
 void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group);
 /** A datagram to a peer leaves: what it promises must be on stable media. */
@@ -83,16 +83,16 @@ void sim_oracle_audit(struct sim_world *world);
 /** Caught up: every replica has committed all that its leader has. */
 bool sim_oracle_is_converged(const struct sim_world *world);
 /** The highest term that a node is in. */
-qr_term sim_oracle_term(const struct sim_world *world, qr_group group);
+qr_term sim_oracle_term(const struct sim_world *world, qr_group number);
 /** The node that leads in the highest term that is led; 0: none. */
-qr_node sim_oracle_leader(const struct sim_world *world, qr_group group);
+qr_node sim_oracle_leader(const struct sim_world *world, qr_group number);
 
 /* ---- clients ---- */
 
 /** A new record of that size. @param bytes  filled with what identifies it. @return its number. */
 uint32_t sim_oracle_append(struct sim_world *world, qr_group group, uint8_t *bytes,
 			   uint32_t size_bytes);
-void sim_oracle_acked(struct sim_world *world, uint32_t record, qr_offset offset);
+void sim_oracle_acked(struct sim_world *world, uint32_t number, qr_offset offset);
 void sim_oracle_read(struct sim_world *world, qr_group group, const struct dp_batch *batch);
 /** @param acked_end  the log's acked_end when the question was asked. */
 void sim_oracle_tail(struct sim_world *world, qr_group group, qr_offset acked_end, qr_offset end);
@@ -100,7 +100,7 @@ void sim_oracle_tail(struct sim_world *world, qr_group group, qr_offset acked_en
 /* ---- between the oracle's files ---- */
 
 /** Node `node` says that everything up to `commit` is committed. */
-void sim_committed(struct sim_world *world, qr_node node, qr_group group, qr_index commit);
+void sim_committed(struct sim_world *world, qr_node node, qr_group number, qr_index commit);
 /**
  * Put an entry of a node together from what the device promised.
  * @return its bytes; NULL: the media do not hold such an entry.

@@ -46,9 +46,10 @@ static void print_points(const struct sim_count *count)
 			hit += times != 0;
 			if (times < fewest)
 				fewest = times;
-			if (times == 0 && count->seeds >= SEEDS_FOR_POINTS)
+			if (times == 0 && count->seeds >= SEEDS_FOR_POINTS) {
 				printf("  never: %s, %s\n", sim_effect_name((enum sim_effect)e),
 				       sim_failure_name((enum sim_failure)f));
+			}
 		}
 	}
 	printf("  %-28s %10" PRIu64 " of %" PRIu64 "\n", "failpoints hit", hit, exist);

@@ -282,9 +282,10 @@ static void wait_for(struct sim_world *world, bool (*holds)(const struct sim_wor
 	qr_ns step_ns = world->plan->election_timeout_ns / 4;
 
 	while (!holds(world)) {
-		if (world->now_ns >= end_ns)
+		if (world->now_ns >= end_ns) {
 			sim_fail(world, 19, "no faults, and after %" PRIu64 " ms still not: %s",
 				 within_ns / 1000000, what);
+		}
 		sim_world_run_until(world, world->now_ns + step_ns);
 	}
 }
@@ -314,9 +315,10 @@ static void settle(struct sim_world *world)
 	wait_for(world, all_settled, QUIET_SECONDS_MAX * SECOND,
 		 "every append is answered and every replica has everything");
 	for (qr_group group = 1; group <= world->plan->group_count; group++) {
-		if (sim_oracle_term(world, group) != terms[group])
+		if (sim_oracle_term(world, group) != terms[group]) {
 			sim_fail(world, 19, "no faults, and the term of group %u grows to %" PRIu64,
 				 group, sim_oracle_term(world, group));
+		}
 	}
 	sim_oracle_audit(world);
 }

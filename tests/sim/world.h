@@ -106,8 +106,8 @@ void sim_fault_end(struct sim_world *world, uint32_t number);
 /** Nothing is wrong from here on. */
 void sim_faults_end_all(struct sim_world *world);
 /** A node that refuses its disk, or whose store is poisoned, is seen to by its operator. */
-void sim_fault_operator(struct sim_world *world, qr_node node);
-void sim_fault_mend(struct sim_world *world, qr_node node);
+void sim_fault_operator(struct sim_world *world, qr_node id);
+void sim_fault_mend(struct sim_world *world, qr_node id);
 
 static inline uint64_t sim_between(struct sim_world *world, uint64_t low, uint64_t high)
 {
