@@ -328,15 +328,15 @@ void sim_oracle_acked(struct sim_world *world, uint32_t number, qr_offset offset
 }
 
 /** Records that somebody says are committed, as they are in a body. */
-static void check_records(struct sim_world *world, qr_group group, qr_offset first, uint32_t count,
-			  struct qr_span body, const char *who)
+static void check_records(struct sim_world *world, qr_group group, const struct dp_batch *batch,
+			  const char *who)
 {
 	const struct sim_log *log = &world->oracle.logs[group];
-	struct qr_reader records = qr_reader_over(body.data, body.size_bytes);
+	struct qr_reader records = qr_reader_over(batch->body.data, batch->body.size_bytes);
 
-	for (uint32_t r = 0; r < count; r++) {
+	for (uint32_t r = 0; r < batch->count; r++) {
 		struct qr_span bytes = {.size_bytes = qr_read_u32(&records)};
-		qr_offset offset = first + r;
+		qr_offset offset = batch->offset + r;
 		uint32_t number;
 
 		bytes.data = qr_read_bytes(&records, bytes.size_bytes);
@@ -358,7 +358,7 @@ static void check_records(struct sim_world *world, qr_group group, qr_offset fir
 
 void sim_oracle_read(struct sim_world *world, qr_group group, const struct dp_batch *batch)
 {
-	check_records(world, group, batch->offset, batch->count, batch->body, "a reader gets");
+	check_records(world, group, batch, "a reader gets");
 	world->count.read += batch->count;
 }
 
@@ -374,8 +374,11 @@ void sim_oracle_served(struct sim_world *world, qr_node node, struct qr_span dat
 	while (wire_next(&messages, &message) == QR_OK) {
 		if (message.type == WIRE_RECORDS && wire_get_records(&message, &records) == QR_OK &&
 		    records.status == QR_OK && records.piece_total == 0) {
-			check_records(world, message.group, records.offset, records.count,
-				      records.bulk, who);
+			check_records(world, message.group,
+				      &(struct dp_batch){.offset = records.offset,
+							 .count = records.count,
+							 .body = records.bulk},
+				      who);
 		}
 	}
 }
@@ -429,33 +432,35 @@ void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group)
 	}
 }
 
-/** Every committed entry, on every replica, as it lies there; and nothing behind them. */
+static void audit_entries(struct sim_world *world, qr_node node, qr_group group)
+{
+	const struct sim_log *log = &world->oracle.logs[group];
+
+	for (qr_index i = 0; i < log->count; i++) {
+		struct store_entry decoded;
+
+		if (sim_entry_on_media(world, node, group, &log->entries[i], &decoded) == NULL) {
+			sim_fail(world, 9, "node %u has lost committed entry %lu of group %u", node,
+				 (unsigned long)i + 1, group);
+		}
+	}
+}
+
+/** Every committed entry, on every replica, as it lies there; and every acknowledged record. */
 void sim_oracle_audit(struct sim_world *world)
 {
 	for (qr_group group = 1; group <= world->plan->group_count; group++) {
-		const struct sim_log *log = &world->oracle.logs[group];
+		for (qr_node node = 1; node <= world->plan->node_count; node++)
+			audit_entries(world, node, group);
+	}
+	for (uint32_t r = 0; r < world->oracle.record_count; r++) {
+		const struct sim_record *record = &world->oracle.records[r];
+		const struct sim_log *log = &world->oracle.logs[record->group];
 
-		for (qr_node node = 1; node <= world->plan->node_count; node++) {
-			for (qr_index i = 0; i < log->count; i++) {
-				struct store_entry decoded;
-
-				if (sim_entry_on_media(world, node, group, &log->entries[i],
-						       &decoded) == NULL) {
-					sim_fail(world, 9,
-						 "node %u has lost committed entry %lu of group %u",
-						 node, (unsigned long)i + 1, group);
-				}
-			}
-		}
-		for (uint32_t r = 0; r < world->oracle.record_count; r++) {
-			const struct sim_record *record = &world->oracle.records[r];
-
-			if (record->group == group && record->acked &&
-			    (record->offset >= log->record_count ||
-			     log->records[record->offset] != r)) {
-				sim_fail(world, 9, "acknowledged record %u of group %u is gone", r,
-					 group);
-			}
+		if (record->acked &&
+		    (record->offset >= log->record_count || log->records[record->offset] != r)) {
+			sim_fail(world, 9, "acknowledged record %u of group %u is gone", r,
+				 record->group);
 		}
 	}
 }

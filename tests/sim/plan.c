@@ -196,7 +196,7 @@ static void choose_faults(struct sim_plan *plan, struct qr_prng *prng)
 	if (one_in(prng, 20))
 		allowed = 0;
 	for (unsigned kind = 0; kind < SIM_FAULT_KINDS; kind++) {
-		uint64_t most = rates[kind].per_minute * 2 * seconds / 60 + 1;
+		uint64_t most = (uint64_t)rates[kind].per_minute * 2 * seconds / 60 + 1;
 		uint64_t count = between(prng, 0, most);
 
 		for (uint64_t n = 0; n < count && (allowed >> kind & 1) != 0; n++)

@@ -41,6 +41,8 @@ static struct sim_shared *shared;
 static bool shows_steps;
 static unsigned failed_property; /* of a run that is shrunk: told to the parent */
 
+/* NOLINTBEGIN(bugprone-signal-handler): the last words of a process that ends with them */
+
 static void tell(const struct sim_world *world, const char *property, const char *text)
 {
 	uint64_t first = world->step_count > SHOWN_STEPS ? world->step_count - SHOWN_STEPS : 0;
@@ -92,6 +94,8 @@ static void crashed(int signal_number)
 	_exit(1);
 }
 
+/* NOLINTEND(bugprone-signal-handler) */
+
 static void bound_cpu_time(void)
 {
 	const struct itimerval bound = {.it_value.tv_sec = CPU_SECONDS_MAX};
@@ -103,9 +107,9 @@ static void prepare(void)
 {
 	sim_set_observer(violated);
 	qr_assert_set_hook(asserted);
-	(void)signal(SIGPROF, looped);
-	(void)signal(SIGSEGV, crashed);
-	(void)signal(SIGBUS, crashed);
+	(void)signal(SIGPROF, looped);	/* NOLINT(concurrency-mt-unsafe): one thread */
+	(void)signal(SIGSEGV, crashed); /* NOLINT(concurrency-mt-unsafe): one thread */
+	(void)signal(SIGBUS, crashed);	/* NOLINT(concurrency-mt-unsafe): one thread */
 	/* The worlds' memory comes back seed after seed: keep it. */
 	(void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
 	(void)mallopt(M_TRIM_THRESHOLD, 1 << 30);

@@ -73,6 +73,7 @@ void sim_trace_print(const struct sim_world *world, const struct sim_step *step)
 	}
 }
 
+/* NOLINTNEXTLINE(readability-function-size): what happened to whom, and three values of it */
 void sim_trace(struct sim_world *world, enum sim_trace_kind kind, uint32_t host, uint64_t a,
 	       uint64_t b, uint64_t c)
 {
@@ -307,7 +308,7 @@ static void live(struct sim_world *world)
 
 static void settle(struct sim_world *world)
 {
-	qr_term terms[SIM_GROUPS_MAX + 1];
+	qr_term terms[SIM_GROUPS_MAX + 1] = {0};
 
 	for (qr_group group = 1; group <= world->plan->group_count; group++)
 		terms[group] = sim_oracle_term(world, group);
