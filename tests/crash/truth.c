@@ -1,0 +1,527 @@
+/*
+ * Keeping up with the tape.
+ *
+ * Invariants of a log on a node
+ *   - firm[i] is a version all of whose blocks are stable and that no write has begun to replace.
+ *   - certain is as high as it can be: firm[1..certain] follow each other, firm[certain+1] does
+ * not. These entries are on the media in every image from here on, until something else begins to
+ * be written in their place.
+ */
+#include "tests/crash/truth.h"
+
+#include "consensus/base/assert.h"
+#include "storage/io/io.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define VERSIONS_FIRST 1024
+
+void truth_complain(struct truth *truth, const char *format, ...)
+{
+	va_list arguments;
+
+	if (truth->problem.text[0] != '\0')
+		return;
+	va_start(arguments, format);
+	(void)vsnprintf(truth->problem.text, sizeof(truth->problem.text), format, arguments);
+	va_end(arguments);
+}
+
+bool truth_is_lazy(const struct truth *truth, qr_group group)
+{
+	return (truth->round.lazy_groups >> group & 1) != 0;
+}
+
+bool truth_descends(const struct truth *truth, uint32_t version, uint32_t ancestor)
+{
+	qr_index index = truth->versions[ancestor].entry.index;
+
+	while (truth->versions[version].entry.index > index)
+		version = truth->versions[version].parent;
+	return version == ancestor;
+}
+
+/* ---- files ---- */
+
+static bool parse_hex(const char *text, const char *end, uint64_t *ret_value)
+{
+	char *stop = NULL;
+
+	*ret_value = strtoull(text, &stop, 16);
+	return stop != text && strcmp(stop, end) == 0;
+}
+
+static void note_role(struct truth *truth, qr_node node, const struct tape_op *op)
+{
+	struct truth_role *roles = truth->roles[node];
+	struct truth_role *role = &roles[op->file];
+	uint64_t number;
+
+	if (op->kind == TAPE_OP_MKDIR && strncmp(op->name, "group-", 6) == 0 &&
+	    parse_hex(op->name + 6, "", &number) && number >= 1 &&
+	    number <= truth->round.group_count) {
+		*role = (struct truth_role){.kind = TRUTH_ROLE_GROUP, .group = (qr_group)number};
+	} else if (op->kind == TAPE_OP_RENAME && strcmp(op->new_name, STORE_STATE_NAME) == 0) {
+		*role = (struct truth_role){.kind = TRUTH_ROLE_SLOTS,
+					    .group = roles[op->folder].group};
+	} else if (op->kind == TAPE_OP_RENAME && parse_hex(op->new_name, ".seg", &number)) {
+		*role = (struct truth_role){.kind = TRUTH_ROLE_SEGMENT,
+					    .group = roles[op->folder].group,
+					    .segment = number};
+	}
+}
+
+static qr_block block_of(const struct truth *truth, const struct truth_role *role,
+			 const struct tape_op *op)
+{
+	return role->segment * truth->round.segment_blocks + op->offset_bytes / QR_BLOCK_BYTES;
+}
+
+/* ---- entries on a node ---- */
+
+static void set_firm(struct truth_log *log, qr_index index, uint32_t version)
+{
+	if (index >= log->firm_room) {
+		uint64_t room = log->firm_room == 0 ? 1024 : 2 * log->firm_room;
+
+		while (room <= index)
+			room *= 2;
+		log->firm = realloc(log->firm, room * sizeof(*log->firm));
+		QR_ASSERT(log->firm != NULL);
+		memset(log->firm + log->firm_room, 0, (room - log->firm_room) * sizeof(*log->firm));
+		log->firm_room = room;
+	}
+	log->firm[index] = version;
+	if (index > log->high)
+		log->high = index;
+}
+
+static void advance(const struct truth *truth, struct truth_log *log)
+{
+	while (log->certain < log->high) {
+		uint32_t next = log->firm[log->certain + 1];
+		uint32_t last = log->certain == 0 ? TRUTH_NONE : log->firm[log->certain];
+
+		if (next == TRUTH_NONE || truth->versions[next].parent != last)
+			return;
+		log->certain++;
+	}
+}
+
+/** Blocks [from, until) are about to change: what lies there is not certain any more. */
+static void forget(const struct truth *truth, struct truth_log *log, qr_block from, qr_block until)
+{
+	for (qr_index i = log->high; i > 0; i--) {
+		const struct store_entry *entry = &truth->versions[log->firm[i]].entry;
+
+		if (log->firm[i] == TRUTH_NONE)
+			continue;
+		if (entry->block + entry->blocks <= from) {
+			if (i <= log->certain)
+				return;
+			continue;
+		}
+		if (entry->block >= until)
+			continue;
+		log->firm[i] = TRUTH_NONE;
+		if (log->certain >= i)
+			log->certain = i - 1;
+	}
+}
+
+/** Each entry of a write. @return false: a problem. */
+static bool learn_write(struct truth *truth, qr_node node, const struct truth_role *role,
+			const struct tape_op *op)
+{
+	const struct truth_log *log = &truth->groups[role->group].logs[node];
+	qr_block block = block_of(truth, role, op);
+
+	for (uint32_t at = 0; at < op->size_bytes;) {
+		struct qr_span rest = {op->data + at, op->size_bytes - at};
+		uint32_t version =
+			truth_learn(truth, role->group, block + at / QR_BLOCK_BYTES, rest);
+
+		if (version == TRUTH_NONE)
+			return false;
+		if (truth->versions[version].entry.term > log->slot.state.term) {
+			truth_complain(truth,
+				       "node %u writes entries of a term before that is stable",
+				       node);
+			return false;
+		}
+		at += truth->versions[version].entry.blocks * QR_BLOCK_BYTES;
+	}
+	return true;
+}
+
+bool truth_asked(const struct truth_log *log, const struct raft_hard_state *state)
+{
+	for (uint32_t i = log->asked_count; i > 0; i--) {
+		if (log->asked[i - 1].term == state->term && log->asked[i - 1].vote == state->vote)
+			return true;
+	}
+	return false;
+}
+
+static void learn_slot(struct truth *truth, qr_node node, qr_group group, const uint8_t *data)
+{
+	struct truth_log *log = &truth->groups[group].logs[node];
+	struct store_slot slot;
+
+	if (data == NULL || store_slot_decode(data, &slot) != QR_OK) {
+		truth_complain(truth, "node %u writes a slot of group %u that is none", node,
+			       group);
+		return;
+	}
+	if (slot.settled.index > log->certain ||
+	    (slot.settled.index > 0 &&
+	     truth->versions[log->firm[slot.settled.index]].digest != slot.settled.chain)) {
+		truth_complain(truth,
+			       "node %u calls entry %llu of group %u settled, which is not stable",
+			       node, (unsigned long long)slot.settled.index, group);
+	}
+	if (truth_asked(log, &slot.state))
+		return;
+	QR_ASSERT(log->asked_count < TRUTH_STATES_MAX);
+	log->asked[log->asked_count++] = slot.state;
+}
+
+static void begin_write(struct truth *truth, qr_node node, const struct tape_op *op)
+{
+	const struct truth_role *role = &truth->roles[node][op->file];
+	qr_block block;
+
+	if (role->kind != TRUTH_ROLE_SEGMENT && role->kind != TRUTH_ROLE_SLOTS)
+		return;
+	if (media_overlaps_inflight(&truth->media[node], op)) {
+		truth_complain(truth, "node %u writes over a write that is in flight", node);
+		return;
+	}
+	if (role->kind == TRUTH_ROLE_SLOTS) {
+		learn_slot(truth, node, role->group, op->data);
+		return;
+	}
+	block = block_of(truth, role, op);
+	if (op->data != NULL && !learn_write(truth, node, role, op))
+		return;
+	forget(truth, &truth->groups[role->group].logs[node], block,
+	       block + op->size_bytes / QR_BLOCK_BYTES);
+}
+
+/** A write has become stable. */
+static void on_firm(void *context, const struct tape_op *op)
+{
+	const struct truth_hook *hook = context;
+	struct truth *truth = hook->truth;
+	const struct truth_role *role = &truth->roles[hook->node][op->file];
+	struct truth_log *log = &truth->groups[role->group].logs[hook->node];
+	struct store_slot slot;
+
+	if (op->kind != TAPE_OP_WRITE || op->data == NULL)
+		return;
+	if (role->kind == TRUTH_ROLE_SLOTS && store_slot_decode(op->data, &slot) == QR_OK &&
+	    (!log->has_slot || slot.serial > log->slot.serial)) {
+		log->has_slot = true;
+		log->slot = slot;
+	}
+	if (role->kind != TRUTH_ROLE_SEGMENT || media_is_overwritten(&truth->media[hook->node], op))
+		return;
+	for (uint32_t at = 0; at < op->size_bytes;) {
+		uint32_t version =
+			truth_find(truth, role->group, store_entry_digest(op->data + at));
+
+		if (version == TRUTH_NONE)
+			return; /* it was complained of when it began */
+		set_firm(log, truth->versions[version].entry.index, version);
+		at += truth->versions[version].entry.blocks * QR_BLOCK_BYTES;
+	}
+	advance(truth, log);
+}
+
+/* ---- a power cut on the tape ---- */
+
+/** Where a block of a group is on the media; NULL: nowhere. */
+static const uint8_t *block_at(const struct truth *truth, qr_node node, qr_group group,
+			       qr_block block)
+{
+	const struct media *media = &truth->media[node];
+	char name[STORE_NAME_BYTES];
+	uint32_t at = media_find(media, TAPE_TOP, "data");
+	uint32_t offset_bytes = (uint32_t)(block % truth->round.segment_blocks) * QR_BLOCK_BYTES;
+
+	store_group_name(name, group);
+	if (at != MEDIA_NONE)
+		at = media_find(media, at, name);
+	store_segment_name(name, block / truth->round.segment_blocks);
+	if (at != MEDIA_NONE)
+		at = media_find(media, at, name);
+	if (at == MEDIA_NONE || media_file(media, at)->size_bytes <= offset_bytes)
+		return NULL;
+	return media_file(media, at)->data + offset_bytes;
+}
+
+static bool is_on_media(const struct truth *truth, qr_node node, uint32_t number)
+{
+	const struct truth_version *version = &truth->versions[number];
+	const uint8_t *bytes = block_at(truth, node, version->entry.group, version->entry.block);
+
+	return bytes != NULL &&
+	       memcmp(bytes, version->bytes, (size_t)version->entry.blocks * QR_BLOCK_BYTES) == 0;
+}
+
+/** What survived a cut behind the certain part is certain from now on. */
+static void look_again(struct truth *truth, qr_node node, qr_group group)
+{
+	struct truth_log *log = &truth->groups[group].logs[node];
+	uint32_t last = log->certain == 0 ? TRUTH_NONE : log->firm[log->certain];
+
+	for (qr_index i = log->certain + 1; i <= log->high; i++)
+		log->firm[i] = TRUTH_NONE;
+	log->high = log->certain;
+	for (;;) {
+		uint32_t next = last == TRUTH_NONE ? truth->groups[group].root
+						   : truth->versions[last].child;
+
+		while (next != TRUTH_NONE && !is_on_media(truth, node, next))
+			next = truth->versions[next].sibling;
+		if (next == TRUTH_NONE)
+			return;
+		set_firm(log, log->certain + 1, next);
+		log->certain++;
+		last = next;
+	}
+}
+
+static void cut(struct truth *truth, qr_node node, uint64_t seed)
+{
+	struct media_pick pick = media_pick_of(MEDIA_PICK_RANDOM, 0, seed);
+
+	media_cut(&truth->media[node], &pick);
+	for (qr_group group = 1; group <= truth->round.group_count; group++)
+		look_again(truth, node, group);
+}
+
+/* ---- promises ---- */
+
+static void take_said(struct truth *truth, qr_node node, const struct tape_said *said)
+{
+	const struct truth_log *log;
+	const struct raft_hard_state *state;
+	bool kept = true;
+
+	if (said->group == 0 || said->group > truth->round.group_count)
+		return;
+	log = &truth->groups[said->group].logs[node];
+	state = &log->slot.state;
+	if (said->kind == TAPE_SAID_TERM) {
+		kept = log->has_slot && state->term >= said->term;
+	} else if (said->kind == TAPE_SAID_VOTE) {
+		kept = log->has_slot && (state->term > said->term ||
+					 (state->term == said->term && state->vote == said->vote));
+	} else if (!truth_is_lazy(truth, said->group)) {
+		kept = log->certain >= said->index;
+	}
+	if (kept)
+		return;
+	truth_complain(truth,
+		       "node %u said before it was stable: group %u, term %llu%s, durable "
+		       "up to %llu (stable: term %llu, up to %llu)",
+		       node, said->group, (unsigned long long)said->term,
+		       said->kind == TAPE_SAID_VOTE ? ", its vote" : "",
+		       (unsigned long long)said->index, (unsigned long long)state->term,
+		       (unsigned long long)log->certain);
+}
+
+/** The entry of a log's certain part that holds the record `offset`; TRUTH_NONE. */
+static uint32_t entry_with(const struct truth *truth, const struct truth_log *log, qr_offset offset)
+{
+	qr_index low = 1;
+	qr_index high = log->certain;
+
+	while (low <= high) {
+		qr_index middle = low + (high - low) / 2;
+		const struct store_entry *entry = &truth->versions[log->firm[middle]].entry;
+
+		if (entry->first_offset > offset) {
+			high = middle - 1;
+		} else if (entry->first_offset + entry->record_count <= offset) {
+			low = middle + 1;
+		} else {
+			return log->firm[middle];
+		}
+	}
+	return TRUTH_NONE;
+}
+
+static void note_answers(struct truth *truth, uint32_t number, const struct tape_answered *answered)
+{
+	const struct truth_version *version = &truth->versions[number];
+	uint32_t producer = LOAD_PRODUCERS_MAX;
+
+	for (uint32_t s = 0; s < version->session_count; s++) {
+		if (version->sessions[s].session == answered->session)
+			producer = version->sessions[s].producer;
+	}
+	QR_ASSERT(producer < LOAD_PRODUCERS_MAX); /* truth_learn has bound it */
+	for (uint32_t r = 0; r < answered->count; r++) {
+		qr_offset *answer = &truth->records[producer].answers[answered->sequence + r];
+		qr_offset offset = answered->offset + r;
+
+		if (*answer != 0 && *answer != offset + 1) {
+			truth_complain(truth, "record %llu of producer %u got two answers",
+				       (unsigned long long)answered->sequence + r, producer);
+			return;
+		}
+		truth->answered_records += *answer == 0;
+		*answer = offset + 1;
+	}
+}
+
+/** The entry with an answer that most nodes have in their certain part; another may have it too. */
+static uint32_t most_held(const struct truth *truth, const struct tape_answered *answered,
+			  unsigned *ret_count)
+{
+	const struct truth_group *group = &truth->groups[answered->group];
+	uint32_t held[TAPE_NODES + 1] = {TRUTH_NONE};
+	uint32_t most = TRUTH_NONE;
+
+	*ret_count = 0;
+	for (qr_node node = 1; node <= TAPE_NODES; node++) {
+		uint32_t version = entry_with(truth, &group->logs[node], answered->offset);
+		unsigned count = 0;
+
+		if (version == TRUTH_NONE || !truth_holds(&truth->versions[version], answered))
+			continue;
+		held[node] = version;
+		for (qr_node other = 1; other <= node; other++)
+			count += held[other] == version;
+		if (count > *ret_count) {
+			*ret_count = count;
+			most = version;
+		}
+	}
+	return most;
+}
+
+static void take_answered(struct truth *truth, const struct tape_answered *answered)
+{
+	struct truth_group *group;
+	uint32_t found;
+	unsigned count;
+
+	if (answered->group == 0 || answered->group > truth->round.group_count ||
+	    truth_is_lazy(truth, answered->group))
+		return;
+	group = &truth->groups[answered->group];
+	found = most_held(truth, answered, &count);
+	if (count < TAPE_NODES / 2 + 1) {
+		truth_complain(truth,
+			       "record %llu of group %u was answered when %u of %u nodes "
+			       "had it on stable media",
+			       (unsigned long long)answered->offset, answered->group, count,
+			       TAPE_NODES);
+		return;
+	}
+	note_answers(truth, found, answered);
+	if (truth->versions[found].entry.index > truth->versions[group->answered].entry.index) {
+		if (!truth_descends(truth, found, group->answered)) {
+			truth_complain(truth, "answers of group %u come from two logs",
+				       answered->group);
+		}
+		group->answered = found;
+	} else if (!truth_descends(truth, group->answered, found)) {
+		truth_complain(truth, "answers of group %u come from two logs", answered->group);
+	}
+}
+
+static void take_appended(struct truth *truth, const struct tape_appended *appended)
+{
+	struct truth_records *records = &truth->records[appended->producer % LOAD_PRODUCERS_MAX];
+
+	if (records->appended == records->room) {
+		uint64_t room = records->room == 0 ? 1024 : 2 * records->room;
+
+		records->sizes = realloc(records->sizes, room * sizeof(*records->sizes));
+		records->answers = realloc(records->answers, room * sizeof(*records->answers));
+		QR_ASSERT(records->sizes != NULL && records->answers != NULL);
+		memset(records->answers + records->room, 0,
+		       (room - records->room) * sizeof(*records->answers));
+		records->room = room;
+	}
+	QR_ASSERT(appended->sequence == records->appended);
+	records->sizes[records->appended++] = appended->size_bytes;
+}
+
+/* ---- all of it ---- */
+
+void truth_init(struct truth *truth, const struct tape_round *round, struct media *media)
+{
+	*truth = (struct truth){.round = *round, .media = media};
+	truth->version_room = VERSIONS_FIRST;
+	truth->version_count = 1;
+	truth->table_room = 4 * VERSIONS_FIRST;
+	truth->versions = calloc(truth->version_room, sizeof(*truth->versions));
+	truth->table = calloc(truth->table_room, sizeof(*truth->table));
+	QR_ASSERT(truth->versions != NULL && truth->table != NULL);
+	for (qr_node node = 1; node <= TAPE_NODES; node++) {
+		truth->hooks[node] = (struct truth_hook){truth, node};
+		media_init(&media[node]);
+		media[node].on_firm = on_firm;
+		media[node].context = &truth->hooks[node];
+	}
+}
+
+void truth_fini(struct truth *truth)
+{
+	for (qr_node node = 1; node <= TAPE_NODES; node++) {
+		media_fini(&truth->media[node]);
+		for (qr_group g = 0; g <= CLUSTER_GROUPS_MAX; g++)
+			free(truth->groups[g].logs[node].firm);
+	}
+	for (uint32_t p = 0; p < LOAD_PRODUCERS_MAX; p++) {
+		free(truth->records[p].sizes);
+		free(truth->records[p].answers);
+	}
+	free(truth->versions);
+	free(truth->table);
+}
+
+void truth_take(struct truth *truth, const struct tape_event *event)
+{
+	struct media *media = &truth->media[event->node];
+
+	switch (event->kind) {
+	case TAPE_CUT:
+		cut(truth, event->node, event->seed);
+		break;
+	case TAPE_KILL:
+		media_kill(media);
+		break;
+	case TAPE_BEGIN:
+		if (event->op.kind == TAPE_OP_MKDIR || event->op.kind == TAPE_OP_RENAME)
+			note_role(truth, event->node, &event->op);
+		if (event->op.kind == TAPE_OP_WRITE)
+			begin_write(truth, event->node, &event->op);
+		media_begin(media, &event->op);
+		break;
+	case TAPE_END:
+		media_end(media, event->end.id, event->end.failed);
+		break;
+	case TAPE_SAID:
+		take_said(truth, event->node, &event->said);
+		break;
+	case TAPE_APPENDED:
+		take_appended(truth, &event->appended);
+		break;
+	case TAPE_ANSWERED:
+		take_answered(truth, &event->answered);
+		break;
+	case TAPE_ROUND:
+	case TAPE_START:
+	case TAPE_KINDS:
+	default:
+		break;
+	}
+}
