@@ -1,6 +1,7 @@
 /*
  * quorate-crash: record what a real cluster does to its disks, and cut the power everywhere.
  */
+#include "consensus/base/assert.h"
 #include "tests/crash/check.h"
 #include "tests/crash/story.h"
 
@@ -151,21 +152,34 @@ static int complain(const char *what, const char *why)
 
 /* ---- record ---- */
 
+/* What is being recorded: when an assertion ends the process, the tape up to there shows why. */
+static struct tape tape_now;
+static const char *tape_path;
+
+static void keep_tape(const char *expression, const char *file, int line)
+{
+	bool saved = tape_save(&tape_now, tape_path);
+
+	(void)fprintf(stderr, "quorate-crash: %s:%d: assertion failed: %s%s%s\n", file, line,
+		      expression, saved ? "; recorded up to there: " : "", saved ? tape_path : "");
+}
+
 static int record(const struct arguments *arguments)
 {
 	struct story_outcome sum = {0};
 	struct story_options story = {.path = arguments->dir, .bytes_per_group = arguments->bytes};
 	struct timespec start = {0};
-	struct tape tape;
 	int status = 0;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &start);
-	tape_init(&tape);
+	tape_init(&tape_now);
+	tape_path = arguments->tape;
+	qr_assert_set_hook(keep_tape);
 	for (uint64_t round = 0; round < arguments->rounds && status == 0; round++) {
 		struct story_outcome outcome;
 
 		story.seed = arguments->check.seed * 1000003 + round;
-		if (!story_record(&tape, &story, &outcome))
+		if (!story_record(&tape_now, &story, &outcome))
 			status = complain("recording", outcome.problem);
 		sum.records += outcome.records;
 		sum.operations += outcome.operations;
@@ -173,13 +187,14 @@ static int record(const struct arguments *arguments)
 		sum.kills += outcome.kills;
 		sum.isolations += outcome.isolations;
 	}
-	if (!tape_save(&tape, arguments->tape))
+	qr_assert_set_hook(NULL);
+	if (!tape_save(&tape_now, arguments->tape))
 		status = complain(arguments->tape, strerrordesc_np(errno));
 	printf("%" PRIu64 " rounds, %" PRIu64 " events, %" PRIu64 " disk operations, %" PRIu64
 	       " records answered; %u power cuts, %u kills, %u leaders cut off; %.1f s\n",
-	       arguments->rounds, tape.count, sum.operations, sum.records, sum.cuts, sum.kills,
+	       arguments->rounds, tape_now.count, sum.operations, sum.records, sum.cuts, sum.kills,
 	       sum.isolations, seconds_since(&start));
-	tape_fini(&tape);
+	tape_fini(&tape_now);
 	return status;
 }
 
