@@ -81,6 +81,7 @@ static struct dp_core_config config_of(struct cluster *cluster, qr_node node)
 		.write_depth = round->write_depth,
 		.write_max_blocks = round->write_max_blocks,
 		.segments_ahead = 1,
+		.checkpoints_max = DP_CHECKPOINTS_MAX,
 		.entry_max_bytes = round->stride_blocks * QR_BLOCK_BYTES / 4,
 		.record_max_bytes = round->stride_blocks * QR_BLOCK_BYTES / 4,
 		.sessions_max = 8,

@@ -103,17 +103,26 @@ static void bound_cpu_time(void)
 	(void)setitimer(ITIMER_PROF, &bound, NULL);
 }
 
+static void catch (int signal_number, void (*handler)(int))
+{
+	const struct sigaction action = {.sa_handler = handler};
+
+	(void)sigaction(signal_number, &action, NULL);
+}
+
 static void prepare(void)
 {
 	sim_set_observer(violated);
 	qr_assert_set_hook(asserted);
-	(void)signal(SIGPROF, looped);	/* NOLINT(concurrency-mt-unsafe): one thread */
-	(void)signal(SIGSEGV, crashed); /* NOLINT(concurrency-mt-unsafe): one thread */
-	(void)signal(SIGBUS, crashed);	/* NOLINT(concurrency-mt-unsafe): one thread */
+	catch (SIGPROF, looped);
+	catch (SIGSEGV, crashed);
+	catch (SIGBUS, crashed);
 	/* The worlds' memory comes back seed after seed: keep it. */
+	/* NOLINTBEGIN(concurrency-mt-unsafe): one thread */
 	(void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
 	(void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	(void)mallopt(M_TOP_PAD, 64 << 20);
+	/* NOLINTEND(concurrency-mt-unsafe) */
 	if (running == NULL)
 		running = sim_take(sizeof(*running));
 }
