@@ -103,7 +103,7 @@ static void bound_cpu_time(void)
 	(void)setitimer(ITIMER_PROF, &bound, NULL);
 }
 
-static void catch (int signal_number, void (*handler)(int))
+static void listen_for(int signal_number, void (*handler)(int))
 {
 	const struct sigaction action = {.sa_handler = handler};
 
@@ -114,9 +114,9 @@ static void prepare(void)
 {
 	sim_set_observer(violated);
 	qr_assert_set_hook(asserted);
-	catch (SIGPROF, looped);
-	catch (SIGSEGV, crashed);
-	catch (SIGBUS, crashed);
+	listen_for(SIGPROF, looped);
+	listen_for(SIGSEGV, crashed);
+	listen_for(SIGBUS, crashed);
 	/* The worlds' memory comes back seed after seed: keep it. */
 	/* NOLINTBEGIN(concurrency-mt-unsafe): one thread */
 	(void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
