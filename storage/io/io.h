@@ -9,6 +9,7 @@
  *
  *   DIR/lock                            held while a process uses the directory
  *   DIR/node                            identity: format version, cluster, node
+ *   DIR/starts                          start counter
  *   DIR/group-%08x/state                two hard-state slots
  *   DIR/group-%08x/%016x.seg            segments, by number
  *   DIR/group-%08x/ *.tmp               something half made: removed at start
@@ -50,7 +51,8 @@ QR_MUST_USE enum qr_error store_directory_open(const char *path, uint64_t cluste
  * @param wall_s  seconds since 1970, for a directory that remembers no start.
  * Durability: on stable media when this returns; on a full disk perhaps not, then the wall clock
  *             alone lets it grow.
- * Errors: QR_IO; ret_problem then names the cause.
+ * Errors: QR_TOO_LARGE (no number is left), or what opening or writing the file failed with, but
+ * not QR_NO_SPACE; ret_problem then names the cause and the next step.
  */
 QR_MUST_USE enum qr_error store_directory_begin(struct store_directory *directory, uint64_t wall_s,
 						uint32_t *ret_incarnation,

@@ -5,7 +5,9 @@
  *
  *   - it is above the one in the file, however the wall clock jumped back;
  *   - it is at least the seconds since 2020 by the wall clock, so a node whose directory was wiped,
- *     or whose file is damaged, is not taken for the past either.
+ *     or whose file is damaged, is not taken for the past either;
+ *   - it does not stay at the last number either: the start is refused. Peers remember the highest
+ *     one while they run, which is why all nodes have to stop before it can begin anew.
  *
  * Written in place: 16 bytes of one sector, on a file that keeps its block, so that a full disk
  * does not keep a node from starting. What a crash leaves: the old value, the new one, or a damaged
@@ -68,14 +70,26 @@ static int store(int fd, int folder, uint32_t incarnation)
 	return 0;
 }
 
+/** @return 0: no number is left. A clock beyond the last one is broken, or it is 2156: it would use
+ * up all numbers at once, and is not believed.
+ */
 static uint32_t next_after(uint32_t before, uint64_t wall_s)
 {
 	uint64_t clock = wall_s > EPOCH_2020_S ? wall_s - EPOCH_2020_S : 1;
-	uint64_t next = (uint64_t)before + 1;
 
-	if (next < clock)
-		next = clock;
-	return next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+	if (before == UINT32_MAX)
+		return 0;
+	if (clock > UINT32_MAX || clock <= before)
+		return before + 1;
+	return (uint32_t)clock;
+}
+
+static enum qr_error told(struct store_problem *problem, const char *verb, int number)
+{
+	return store_problem_set(problem, store_error_of(number),
+				 "cannot %s " STARTS_NAME " in the data directory: %s; check its "
+				 "disk and its permissions",
+				 verb, strerrordesc_np(number));
 }
 
 enum qr_error store_directory_begin(struct store_directory *directory, uint64_t wall_s,
@@ -85,23 +99,23 @@ enum qr_error store_directory_begin(struct store_directory *directory, uint64_t 
 	uint32_t incarnation;
 	int failed;
 
-	if (fd < 0 && errno == ENOSPC) {
+	if (fd < 0 && store_error_of(errno) == QR_NO_SPACE) {
 		*ret_incarnation = next_after(0, wall_s);
 		return QR_OK;
 	}
-	if (fd < 0) {
-		return store_problem_set(ret_problem, store_error_of(errno),
-					 "cannot open " STARTS_NAME " in the data directory: %s",
-					 strerrordesc_np(errno));
-	}
+	if (fd < 0)
+		return told(ret_problem, "open", errno);
 	incarnation = next_after(stored(fd), wall_s);
-	failed = store(fd, directory->fd, incarnation);
+	failed = incarnation == 0 ? 0 : store(fd, directory->fd, incarnation);
 	(void)close(fd);
-	if (failed != 0 && failed != ENOSPC) {
-		return store_problem_set(ret_problem, store_error_of(failed),
-					 "cannot write " STARTS_NAME " in the data directory: %s",
-					 strerrordesc_np(failed));
+	if (incarnation == 0) {
+		return store_problem_set(ret_problem, QR_TOO_LARGE,
+					 STARTS_NAME " in the data directory has reached its last "
+						     "number: stop all nodes, check this clock, "
+						     "remove the file, and start them again");
 	}
+	if (failed != 0 && store_error_of(failed) != QR_NO_SPACE)
+		return told(ret_problem, "write", failed);
 	*ret_incarnation = incarnation;
 	return QR_OK;
 }

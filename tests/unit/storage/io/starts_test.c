@@ -4,10 +4,12 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define WALL_S 1800000000u
-#define SINCE_2020 (1800000000u - 1577836800u)
+#define EPOCH_2020_S 1577836800u
+#define SINCE_2020 (WALL_S - EPOCH_2020_S)
 
 static char path[PATH_MAX];
 static struct store_directory directory;
@@ -63,7 +65,7 @@ static void a_wiped_directory_is_not_the_past(void **state)
 
 static void a_damaged_file_is_replaced(void **state)
 {
-	for (off_t at = 0; at < 12; at++) {
+	for (off_t at = 0; at < 16; at++) {
 		int fd;
 		uint8_t byte = 0;
 
@@ -93,6 +95,31 @@ static void a_torn_file_and_a_clock_before_2020_still_give_one(void **state)
 	assert_int_equal(begin(0), 2);
 }
 
+/* In 2156, or by a clock that is broken. Believed, it would use up all numbers at once. */
+static void a_clock_beyond_the_last_number_is_not_believed(void **state)
+{
+	(void)state;
+	assert_int_equal(begin(WALL_S), SINCE_2020);
+	assert_int_equal(begin((uint64_t)EPOCH_2020_S + UINT32_MAX + 1), SINCE_2020 + 1);
+	assert_int_equal(begin(UINT64_MAX), SINCE_2020 + 2);
+}
+
+/* A number that comes twice mutes the node: its counters begin again, and peers have seen them. */
+static void the_last_number_is_not_given_twice(void **state)
+{
+	uint32_t incarnation = 7;
+
+	(void)state;
+	assert_int_equal(begin((uint64_t)EPOCH_2020_S + UINT32_MAX), UINT32_MAX);
+	for (unsigned n = 0; n < 2; n++) {
+		problem.text[0] = '\0';
+		assert_int_equal(store_directory_begin(&directory, WALL_S, &incarnation, &problem),
+				 QR_TOO_LARGE);
+		assert_int_equal(incarnation, 7);
+		assert_non_null(strstr(problem.text, "stop all nodes"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +131,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_damaged_file_is_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_torn_file_and_a_clock_before_2020_still_give_one,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_clock_beyond_the_last_number_is_not_believed,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_last_number_is_not_given_twice, set_up,
+						tear_down),
 	};
 
 	return cmocka_run_group_tests_name("storage/io/starts", tests, NULL, NULL);
