@@ -53,7 +53,7 @@ struct check_spine {
 	struct check_page *recent; /* NULL: none */
 };
 
-/** A set of visited states: a position, and a set of bits. The register model uses it too. */
+/** A set of visited states: a position, and a set of bits. */
 struct check_memo {
 	size_t words; /* of a set */
 	uint64_t *entries;

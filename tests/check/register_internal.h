@@ -3,6 +3,7 @@
  *
  *   register_plan.c    operations become events in order, values become small numbers
  *   register_state.c   what is known at one point of the search, and how it changes
+ *   register_visited.c where the search has been
  *   register_search.c  the search
  *   register_window.c  explanations
  */
@@ -161,8 +162,43 @@ bool check_state_is_followed(const struct check_state *state, uint32_t value);
 /** Whether an unanswered operation of the class can be done. */
 bool check_state_has_optional(const struct check_state *state, uint32_t class);
 
-/** Words of the state besides the event. @param key  room for check_state_key_words. */
+/** The state besides the event and what is spent, in words. */
 void check_state_key(const struct check_state *state, uint64_t *key);
 uint32_t check_state_key_words(const struct check_state *state);
+/** Which unanswered operations are spent, as a set: of each class those invoked first. */
+void check_state_spent(const struct check_state *state, uint64_t *set);
+uint32_t check_state_spent_words(const struct check_state *state);
+
+/* ---- register_visited.c ---- */
+
+/** A hash table of entries. */
+struct check_visits {
+	uint32_t *slots;   /* entry + 1 */
+	size_t slot_count; /* a power of two */
+	uint32_t used;
+};
+
+/** The states that were visited, each with what it had spent. */
+struct check_visited {
+	uint32_t key_words;
+	uint32_t set_words;
+	uint64_t *entries;
+	size_t entry_capacity; /* in words */
+	uint32_t entry_count;
+	struct check_visits keys; /* the newest of each key */
+	struct check_visits states;
+};
+
+void check_visited_init(struct check_visited *visited, uint32_t key_words, uint32_t set_words);
+void check_visited_fini(struct check_visited *visited);
+size_t check_visited_bytes(const struct check_visited *visited);
+/**
+ * Visit a state.
+ *
+ * @param key  the first word is the event.
+ * @return false if it was visited before, having spent the same or less.
+ */
+QR_MUST_USE bool check_visited_visit(struct check_visited *visited, const uint64_t *key,
+				     const uint64_t *set);
 
 #endif

@@ -19,11 +19,10 @@
  *   never answered only when there is no other.
  *
  * A state is: the event; what the register holds; which operations under way are done or free; how
- * many of each class of unanswered ones are done. It is compared in full, never by a hash alone.
+ * many of each class of unanswered ones are done. One is not looked at again (register_visited.c).
  */
 #include "tests/check/register_internal.h"
 
-#include "tests/check/log_internal.h"
 #include "tests/check/memory.h"
 
 #include <stdlib.h>
@@ -55,8 +54,9 @@ struct search {
 	size_t move_count;
 	uint32_t *candidates; /* acts, while moves are collected */
 	uint32_t *seen;	      /* by class: 1 + its candidate */
-	struct check_memo memo;
-	uint64_t *key;
+	struct check_visited visited;
+	uint64_t *key; /* the event, and the state's words */
+	uint64_t *spent;
 	uint64_t states;
 };
 
@@ -184,17 +184,14 @@ static void find_moves(struct search *search, struct node *node)
 
 /* ---- the search ---- */
 
-/** @return false if the state has been visited. */
+/** @return false if the state, or one from which as much is possible, has been visited. */
 static bool visit(struct search *search)
 {
-	uint32_t words = check_state_key_words(search->state);
-	uint64_t hash = 0;
-
-	check_state_key(search->state, search->key);
-	for (uint32_t i = 0; i < words; i++)
-		hash = check_mix(hash ^ search->key[i]);
 	search->states++;
-	return check_memo_visit(&search->memo, check_state_event(search->state), search->key, hash);
+	search->key[0] = check_state_event(search->state);
+	check_state_key(search->state, search->key + 1);
+	check_state_spent(search->state, search->spent);
+	return check_visited_visit(&search->visited, search->key, search->spent);
 }
 
 /** At an answer whose operation is not done: see what can be tried. */
@@ -253,7 +250,8 @@ static enum check_verdict run(struct search *search, uint64_t budget)
 			search->node_count--;
 			continue;
 		}
-		if (search->states > budget || check_memo_bytes(&search->memo) > MEMO_BYTES_MAX)
+		if (search->states > budget ||
+		    check_visited_bytes(&search->visited) > MEMO_BYTES_MAX)
 			return CHECK_UNDECIDED;
 		move = search->moves[--node->move_end];
 		if (make_move(search, &move))
@@ -265,24 +263,28 @@ static enum check_verdict run(struct search *search, uint64_t budget)
 static enum check_verdict search_all(const struct check_plan *plan, struct check_state *state,
 				     uint64_t budget, uint64_t *ret_states)
 {
+	uint32_t key_words = check_state_key_words(state) + 1;
+	uint32_t spent_words = check_state_spent_words(state);
 	struct search search = {
 		.plan = plan,
 		.state = state,
 		.candidates = check_memory_take(plan->slot_count, sizeof(uint32_t)),
 		.seen = check_memory_take(plan->class_count, sizeof(uint32_t)),
-		.key = check_memory_take(check_state_key_words(state), sizeof(uint64_t)),
+		.key = check_memory_take(key_words, sizeof(uint64_t)),
+		.spent = check_memory_take(spent_words, sizeof(uint64_t)),
 	};
 	enum check_verdict verdict;
 
-	check_memo_init(&search.memo, (size_t)check_state_key_words(state) * 64);
+	check_visited_init(&search.visited, key_words, spent_words);
 	verdict = run(&search, budget);
 	*ret_states = search.states;
 	free(search.candidates);
 	free(search.seen);
 	free(search.key);
+	free(search.spent);
 	free(search.nodes);
 	free(search.moves);
-	check_memo_fini(&search.memo);
+	check_visited_fini(&search.visited);
 	return verdict;
 }
 

@@ -19,6 +19,7 @@
 #include "tests/check/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define WORD_BITS 64u
 
@@ -332,7 +333,7 @@ bool check_state_is_followed(const struct check_state *state, uint32_t value)
 
 uint32_t check_state_key_words(const struct check_state *state)
 {
-	return 1 + 2 * state->words + state->optional_class_count;
+	return 1 + 2 * state->words;
 }
 
 void check_state_key(const struct check_state *state, uint64_t *key)
@@ -344,9 +345,29 @@ void check_state_key(const struct check_state *state, uint64_t *key)
 		key[count++] = state->cells[state->done + i];
 		key[count++] = state->cells[state->free + i];
 	}
-	for (uint32_t i = 0; i < state->optional_class_count; i++)
-		key[count++] = state->cells[state->spent + state->optional_classes[i]];
 	QR_ASSERT(count == check_state_key_words(state));
+}
+
+uint32_t check_state_spent_words(const struct check_state *state)
+{
+	return (state->plan->optional_count + WORD_BITS - 1) / WORD_BITS;
+}
+
+/* What is spent of a class does not matter where nothing can observe its value any more. */
+void check_state_spent(const struct check_state *state, uint64_t *set)
+{
+	memset(set, 0, check_state_spent_words(state) * sizeof(*set));
+	for (uint32_t i = 0; i < state->optional_class_count; i++) {
+		uint32_t number = state->optional_classes[i];
+		const struct check_class *class = &state->plan->classes[number];
+		uint64_t spent = state->cells[state->spent + number];
+
+		if (spent == 0 || !may_be_observed(state, class->value))
+			continue;
+		for (uint64_t bit = class->first_optional; bit < class->first_optional + spent;
+		     bit++)
+			set[bit / WORD_BITS] |= (uint64_t)1 << bit % WORD_BITS;
+	}
 }
 
 /* ---- begin and end ---- */
