@@ -3,6 +3,7 @@
  *
  *   log_model.c    operations come in; the spine of what was shown
  *   log_place.c    where each append must be, by what was told and shown
+ *   log_length.c   how long it can have been
  *   log_walk.c     the log from its start to its end, against the clock
  *   log_memo.c     where the search has been
  *   log_problem.c  words
@@ -103,6 +104,9 @@ uint64_t check_spine_skip(struct check_spine *spine, uint64_t offset);
  * problem.
  */
 QR_MUST_USE bool check_log_place(struct check_log *log);
+
+/** @return false: some length that was shown is impossible; the log has the problem. */
+QR_MUST_USE bool check_log_lengths_fit(struct check_log *log);
 
 /** Walk the log from its start. */
 enum check_verdict check_log_walk(struct check_log *log, uint64_t budget);

@@ -263,7 +263,7 @@ enum check_verdict check_log_decide(struct check_log *log, uint64_t budget,
 
 	log->states = 0;
 	if (seen.kind == CHECK_NO_PROBLEM) {
-		if (check_log_place(log))
+		if (check_log_place(log) && (log->loose_count == 0 || check_log_lengths_fit(log)))
 			verdict = check_log_walk(log, budget);
 		forget_decision(log);
 	}

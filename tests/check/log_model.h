@@ -73,10 +73,13 @@ enum check_problem_kind {
 	CHECK_BEYOND,	 /* first tells of `offset`, but too little was ever appended */
 	CHECK_CONTRADICTION, /* first contradicts itself at `offset` */
 	CHECK_HOLE,	     /* first shows that `offset` was filled; nothing can have filled it */
-	CHECK_WRONG_ANSWER,  /* append first is answered with other records than it was called with
-			      */
-	CHECK_GAP,	     /* first shows records of which some between are missing */
-	CHECK_SPLIT, /* first shows `offset` in the middle of what second appended at once */
+	CHECK_TOO_SHORT, /* first shows `offset` records, when `other` had been acknowledged before
+			    it */
+	CHECK_TOO_LONG,	 /* first shows `offset` records, when at most `other` had been appended */
+	CHECK_WRONG_ANSWER, /* append first is answered with other records than it was called with
+			     */
+	CHECK_GAP,	    /* first shows records of which some between are missing */
+	CHECK_SPLIT,	    /* first shows `offset` in the middle of what second appended at once */
 };
 
 /** Why it is not linearizable. When the search was long, the nearest that was found. */

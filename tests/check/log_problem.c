@@ -31,6 +31,9 @@ static const struct sentence sentences[] = {
 	[CHECK_CONTRADICTION] = {NULL, " shows more records than it says that there are"},
 	[CHECK_HOLE] = {NULL, " tells of a record in front of it that no append can have put "
 			      "there by then"},
+	[CHECK_TOO_SHORT] = {NULL,
+			     " shows fewer records than were acknowledged before it was invoked"},
+	[CHECK_TOO_LONG] = {NULL, " shows more records than were appended before it was answered"},
 	[CHECK_WRONG_ANSWER] = {NULL, " is answered with something else than it appended"},
 	[CHECK_GAP] = {NULL, " leaves out records between those that it shows"},
 	[CHECK_SPLIT] = {" does not show in one piece what ", " appended at once"},
@@ -42,6 +45,11 @@ static void name_offsets(const struct check_problem *problem, char *text, size_t
 	text[0] = '\0';
 	if (problem->offset == CHECK_UNTOLD || problem->kind == CHECK_NO_PROBLEM)
 		return;
+	if (problem->kind == CHECK_TOO_SHORT || problem->kind == CHECK_TOO_LONG) {
+		(void)snprintf(text, size_bytes, " (%" PRIu64 " of %" PRIu64 ")", problem->offset,
+			       problem->other);
+		return;
+	}
 	if (problem->kind == CHECK_DUPLICATE || problem->kind == CHECK_BEYOND) {
 		(void)snprintf(
 			text, size_bytes, " (offset %" PRIu64 ", %s %" PRIu64 ")", problem->offset,

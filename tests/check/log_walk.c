@@ -55,6 +55,9 @@ struct walk {
 	size_t try_capacity;
 	size_t try_count;
 	uint64_t *used; /* the set, by place in log->loose */
+	/* a ring of those that are not, each by its place + 1, around 0 */
+	uint32_t *next;
+	uint32_t *before;
 	uint64_t furthest;
 	struct check_problem problem; /* the one at the greatest length */
 	uint32_t *kind_try;	      /* by kind: 1 + the newest try of it */
@@ -272,14 +275,13 @@ static void find_tries(struct walk *walk, struct step *step)
 				  : CHECK_NEVER;
 
 	step->tries = walk->try_count;
-	for (uint32_t i = 0; i < log->loose_count; i++) {
-		const struct check_item *item = &log->items[log->loose[i]];
+	for (uint32_t at = walk->next[0]; at != 0; at = walk->next[at]) {
+		const struct check_item *item = &log->items[log->loose[at - 1]];
 
 		if (item->when.invoked > latest)
 			break;
-		if (!item->used && !(at_end && item->when.answered == CHECK_NEVER) &&
-		    fits(log, step, item))
-			add_try(walk, step, i);
+		if (!(at_end && item->when.answered == CHECK_NEVER) && fits(log, step, item))
+			add_try(walk, step, at - 1);
 	}
 	step->try_end = walk->try_count;
 	for (size_t i = step->tries; i < step->try_end; i++)
@@ -294,11 +296,30 @@ static void find_tries(struct walk *walk, struct step *step)
 
 /* ---- the search ---- */
 
-static void set_used(struct walk *walk, struct step *step, uint32_t loose, bool used)
+static void flip(struct walk *walk, struct step *step, uint32_t loose, bool used)
 {
 	walk->log->items[walk->log->loose[loose]].used = used;
 	walk->used[loose / 64] ^= (uint64_t)1 << loose % 64;
 	step->hash ^= check_mix(loose);
+}
+
+static void use(struct walk *walk, struct step *step, uint32_t loose)
+{
+	uint32_t at = loose + 1;
+
+	flip(walk, step, loose, true);
+	walk->next[walk->before[at]] = walk->next[at];
+	walk->before[walk->next[at]] = walk->before[at];
+}
+
+/** Undo the newest use: it still knows where it was. */
+static void give_back(struct walk *walk, struct step *step, uint32_t loose)
+{
+	uint32_t at = loose + 1;
+
+	flip(walk, step, loose, false);
+	walk->next[walk->before[at]] = at;
+	walk->before[walk->next[at]] = at;
 }
 
 static void push(struct walk *walk, const struct step *step)
@@ -313,7 +334,7 @@ static void pop(struct walk *walk)
 	struct step *step = &walk->steps[--walk->step_count];
 
 	if (step->loose != NOT_LOOSE)
-		set_used(walk, step, step->loose, false);
+		give_back(walk, step, step->loose);
 	walk->try_count = step->tries;
 }
 
@@ -380,14 +401,14 @@ static enum outcome try_next(struct walk *walk)
 	enum outcome outcome;
 
 	step.loose = walk->tries[--from->try_end];
-	set_used(walk, &step, step.loose, true);
+	use(walk, &step, step.loose);
 	outcome = CLOSED;
 	if (take(walk, &step, &walk->log->items[walk->log->loose[step.loose]]))
 		outcome = arrive(walk, &step);
 	if (outcome == OPEN) {
 		push(walk, &step);
 	} else if (outcome == CLOSED) {
-		set_used(walk, &step, step.loose, false);
+		give_back(walk, &step, step.loose);
 	}
 	return outcome;
 }
@@ -435,9 +456,15 @@ enum check_verdict check_log_walk(struct check_log *log, uint64_t budget)
 		.log = log,
 		.used = check_memory_take((log->loose_count + 63) / 64, sizeof(uint64_t)),
 		.kind_try = check_memory_take(log->loose_count, sizeof(uint32_t)),
+		.next = check_memory_take(log->loose_count + 1, sizeof(uint32_t)),
+		.before = check_memory_take(log->loose_count + 1, sizeof(uint32_t)),
 	};
 	enum check_verdict verdict;
 
+	for (uint32_t i = 0; i <= log->loose_count; i++) {
+		walk.next[i] = i < log->loose_count ? i + 1 : 0;
+		walk.before[i] = i > 0 ? i - 1 : (uint32_t)log->loose_count;
+	}
 	check_memo_init(&log->memo, log->loose_count);
 	verdict = walk_all(&walk, budget);
 	if (verdict == CHECK_VIOLATED)
@@ -445,6 +472,8 @@ enum check_verdict check_log_walk(struct check_log *log, uint64_t budget)
 	free(walk.steps);
 	free(walk.tries);
 	free(walk.used);
+	free(walk.next);
+	free(walk.before);
 	free(walk.kind_try);
 	return verdict;
 }
