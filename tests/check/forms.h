@@ -17,9 +17,10 @@ struct check_part {
 	size_t count;
 };
 
-/** What bare integers mean that answer appends; the same in all of a history. */
+/** What integers mean; the same in all of a history. */
 struct check_log_forms {
-	bool integers_are_offsets;
+	bool integers_are_offsets;  /* where they answer an append of an integer */
+	bool integers_are_appended; /* some record is one */
 };
 
 struct check_log_forms check_log_forms_of(const struct check_history *history);
