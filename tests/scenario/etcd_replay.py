@@ -123,6 +123,7 @@ LIES = [
     ("life.txt", "HardState Term:2 Commit:9\n  Entries:\n  2/9 EntryNormal \"\"\n\nraft-log 2",
      "HardState Term:2 Commit:8\n  Entries:\n  2/9 EntryNormal \"\"\n\nraft-log 2", "2.commit"),
     ("life.txt", "HardState Term:2 Vote:1 Commit:9", "HardState Term:2 Vote:3 Commit:9", "3.vote"),
+    ("life.txt", "cast MsgVote for 1 [", "cast MsgVote for 2 [", "3.vote"),
     ("life.txt", "3: StateLeader (Voter) Term:4 Lead:3", "3: StateLeader (Voter) Term:4 Lead:2",
      "3.leader"),
     ("life.txt", "4: StateFollower (Non-Voter) Term:4", "4: StateFollower (Voter) Term:4",
