@@ -102,8 +102,8 @@ def configuration_files():
 
 
 def own_files():
-  """our own files match: a life of four nodes, the options, quorums, the language"""
-  for name in ("life.txt", "options.txt", "quorum.txt", "format.txt"):
+  """our own files match: a life of four nodes, refused votes, the options, quorums, the language"""
+  for name in ("life.txt", "refused.txt", "options.txt", "quorum.txt", "format.txt"):
     run = Run(os.path.join(OWN, name))
     equal(run.matched, run.outcomes, f"matched in {name}: {run.text}")
     check(run.outcomes >= 8, f"{name} has only {run.outcomes} outcomes")
@@ -145,6 +145,9 @@ LIES = [
     ("options.txt", "INFO 1 became follower at term 1", "INFO 1 became follower at term 2", "1.term"),
     ("options.txt", "3: StateFollower (Voter) Term:1 Lead:1", "3: StatePreCandidate (Voter) Term:1 "
      "Lead:1", "3.role"),
+    ("refused.txt", "2: StateFollower (Voter) Term:5 Lead:0", "2: StateFollower (Voter) Term:5 Lead:1",
+     "2.leader"),
+    ("refused.txt", "6/17 EntryNormal \"\"\n\nstatus", "5/17 EntryNormal \"\"\n\nstatus", "2.disk"),
     ("quorum.txt", "(id=5)\n70", "(id=5)\n80", "answer"),
     ("quorum.txt", "xx>       80    (id=3)", "xx>       81    (id=3)", "answer"),
     ("quorum.txt", "VoteLost", "VotePending", "answer"),

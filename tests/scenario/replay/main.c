@@ -226,6 +226,8 @@ int main(int argc, char **argv)
 	}
 	if (next == argc)
 		return give_usage();
+	/* Should an assertion of the core end this, what it was doing has been told. */
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!read_list(&list, list_path)) {
 		list_free(&list);
 		return EXIT_UNREADABLE;
