@@ -314,9 +314,10 @@ static void do_forget_leader(struct interaction *self)
 	if (!take_subject(self, &node))
 		return;
 	group = world_group(self->world, node);
-	if (group->role == RAFT_FOLLOWER && group->leader != 0)
+	if (group->role == RAFT_FOLLOWER && group->leader != 0) {
 		interaction_end_comparison(self, INTERACTION_FORGET,
 					   "node %u is to forget its leader", node);
+	}
 }
 
 /* proposals */

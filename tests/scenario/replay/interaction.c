@@ -178,9 +178,10 @@ static void compare(struct interaction *self)
 	if (self->void_key != NULL && strncmp(self->directive->command, "propose", 7) == 0 &&
 	    !self->carried_out)
 		count++;
-	if (self->void_key != NULL)
+	if (self->void_key != NULL) {
 		tally_unsupported(self->tally, self->directive, count, self->void_key,
 				  self->void_detail);
+	}
 	if (self->world != NULL && world_trouble(self->world) != NULL && !self->told_trouble) {
 		tally_outcome(self->tally, self->directive, "safety", "kept",
 			      world_trouble(self->world));

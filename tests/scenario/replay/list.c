@@ -64,22 +64,20 @@ static bool skip_word(char **at, const char *word)
 
 static const struct list_reason *find_reason(const struct list *list, const char *name)
 {
-	for (uint32_t i = 0; i < list->reason_count; i++) {
-		if (strcmp(list->reasons[i]->name, name) == 0)
-			return list->reasons[i];
-	}
-	return NULL;
+	const struct list_reason *reason = list->reasons;
+
+	while (reason != NULL && strcmp(reason->name, name) != 0)
+		reason = reason->next;
+	return reason;
 }
 
 static void add_reason(struct list *list, const char *name, const char *text)
 {
 	struct list_reason *reason = malloc(sizeof(*reason));
-	size_t size = (list->reason_count + 1) * sizeof(list->reasons[0]);
 
-	list->reasons = realloc(list->reasons, size);
-	QR_ASSERT(reason != NULL && list->reasons != NULL);
-	*reason = (struct list_reason){copy_of(name), copy_of(text)};
-	list->reasons[list->reason_count++] = reason;
+	QR_ASSERT(reason != NULL);
+	*reason = (struct list_reason){list->reasons, copy_of(name), copy_of(text)};
+	list->reasons = reason;
 }
 
 static struct list_entry *add_entry(struct list *list)
@@ -143,9 +141,10 @@ static bool parse_line(struct list *list, char *line, unsigned number)
 		add_reason(list, fields[0], fields[1]);
 		return true;
 	}
-	if (skip_word(&line, "unsupported"))
+	if (skip_word(&line, "unsupported")) {
 		return split(line, fields, &count) && count == 2 &&
 		       parse_unsupported(list, fields, number);
+	}
 	return skip_word(&line, "differs") && split(line, fields, &count) && count == 6 &&
 	       parse_difference(list, fields, number);
 }
@@ -169,12 +168,14 @@ bool list_parse(struct list *ret_list, const char *text, unsigned *ret_bad_line)
 
 void list_free(struct list *list)
 {
-	for (uint32_t i = 0; i < list->reason_count; i++) {
-		free(list->reasons[i]->name);
-		free(list->reasons[i]->text);
-		free(list->reasons[i]);
+	while (list->reasons != NULL) {
+		struct list_reason *reason = list->reasons;
+
+		list->reasons = reason->next;
+		free(reason->name);
+		free(reason->text);
+		free(reason);
 	}
-	free(list->reasons);
 	for (uint32_t i = 0; i < list->entry_count; i++) {
 		free(list->entries[i].file);
 		free(list->entries[i].command);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct list_reason {
+	struct list_reason *next;
 	char *name;
 	char *text;
 };
@@ -36,8 +37,7 @@ struct list_entry {
 };
 
 struct list {
-	uint32_t reason_count;
-	struct list_reason **reasons; /* each stays where it is */
+	struct list_reason *reasons; /* the newest first */
 	uint32_t entry_count;
 	struct list_entry *entries;
 };

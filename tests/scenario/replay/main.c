@@ -195,9 +195,10 @@ static bool read_list(struct list *list, const char *path)
 	}
 	good = list_parse(list, text, &bad_line);
 	free(text);
-	if (!good)
+	if (!good) {
 		(void)fprintf(stderr, "etcd-replay: %s:%u: not a line of the list\n", path,
 			      bad_line);
+	}
 	return good;
 }
 

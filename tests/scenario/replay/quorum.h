@@ -15,7 +15,7 @@
 
 /*
  * `committed` also draws its input as bars. etcd 3.4 gave voters with equal indexes different bars
- * and wrote ids in decimal; raft v3.6 gives them equal bars and writes ids in hexadecimal.
+ * and wrote ids in decimal; raft v3.7 gives them equal bars and writes ids in hexadecimal.
  */
 enum quorum_drawing { QUORUM_DRAWING_OLD, QUORUM_DRAWING_NEW };
 

@@ -270,7 +270,10 @@ static char *cleaned(const char *text, size_t size_bytes, size_t *ret_length)
 	for (size_t i = 0; i < size_bytes; i++) {
 		if (text[i] == '\r' && (i + 1 == size_bytes || text[i + 1] == '\n'))
 			continue;
-		copy[length++] = text[i] == '\0' ? '?' : text[i];
+		copy[length] = text[i];
+		if (text[i] == '\0')
+			copy[length] = '?';
+		length++;
 	}
 	if (length > 0 && copy[length - 1] != '\n')
 		copy[length++] = '\n';

@@ -20,10 +20,11 @@ static int forget(void **state)
 static void expect_number(qr_node node, enum known_number number, uint64_t value)
 {
 	if (!known.nodes[node].numbers[number].known ||
-	    known.nodes[node].numbers[number].value != value)
+	    known.nodes[node].numbers[number].value != value) {
 		fail_msg("%u.%s: known %d, %ju", node, known_number_name(number),
 			 known.nodes[node].numbers[number].known,
 			 (uintmax_t)known.nodes[node].numbers[number].value);
+	}
 }
 
 static void expect_unknown(qr_node node, enum known_number number)
