@@ -87,11 +87,12 @@ static void take_back(struct media *media, const struct media_undo_record *recor
 {
 	struct media_file *file = file_of(media, record->file);
 
-	if (record->kind == UNDO_BYTES) {
+	QR_ASSERT(saved != NULL || record->saved_bytes == 0);
+	if (record->kind == UNDO_BYTES && record->saved_bytes > 0) {
 		memcpy(file->data + record->value, saved, record->saved_bytes);
 	} else if (record->kind == UNDO_SIZE) {
 		file->size_bytes = record->value;
-	} else {
+	} else if (record->kind != UNDO_BYTES) {
 		file->name_count = record->value;
 		if (record->saved_bytes > 0)
 			memcpy(file->names, saved, record->saved_bytes);
