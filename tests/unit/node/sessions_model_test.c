@@ -88,9 +88,12 @@ static struct dp_sessions *leader(void)
 
 static uint64_t expected_of(const struct session *session)
 {
-	const struct chunk *newest = &session->chunks[session->chunk_count - 1];
+	const struct chunk *newest;
 
-	return session->chunk_count == 0 ? 0 : newest->sequence + newest->count;
+	if (session->chunk_count == 0)
+		return 0;
+	newest = &session->chunks[session->chunk_count - 1];
+	return newest->sequence + newest->count;
 }
 
 static uint32_t live_count(void)
