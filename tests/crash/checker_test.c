@@ -221,8 +221,8 @@ static void a_forgotten_flag_is_found(void **state)
 {
 	(void)state;
 	for (uint64_t p = 0; p < doctored.count; p++) {
-		doctored.events[p].op.dsync =
-			doctored.events[p].kind == TAPE_BEGIN ? false : doctored.events[p].op.dsync;
+		if (doctored.events[p].kind == TAPE_BEGIN)
+			doctored.events[p].op.dsync = false;
 	}
 	expect("said before it was stable");
 }
