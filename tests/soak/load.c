@@ -48,7 +48,9 @@ struct load {
 	uint32_t producers; /* numbers given out */
 	uint64_t ended;
 	qr_ns gap_ns;
-	bool failed; /* the claims cannot be written */
+	bool failed;	/* the claims cannot be written */
+	uint32_t first; /* lane of this turn */
+
 	/* the rate */
 	qr_ns started_ns;
 	uint64_t appended;
@@ -199,8 +201,10 @@ static int turn(struct load *load)
 	uint64_t most = allowance(load, now);
 	uint64_t appended = 0;
 
+	/* Another lane is first in each turn: a low rate leaves nothing to the ones behind. */
+	load->first = (load->first + 1) % load->lane_count;
 	for (uint32_t i = 0; i < load->lane_count; i++) {
-		struct lane *lane = &load->lanes[i];
+		struct lane *lane = &load->lanes[(load->first + i) % load->lane_count];
 
 		if (lane->ended) {
 			int error = open_lane(lane);
