@@ -84,9 +84,13 @@ static inline qr_node wire_read_node(struct qr_reader *reader)
 	return wire_read_at_most(reader, QR_NODE_MAX);
 }
 
+/** QR_AGAIN is between a caller and its own machine ("poll, then again"): no answer says it. */
 static inline enum qr_error wire_read_status(struct qr_reader *reader)
 {
-	return (enum qr_error)wire_read_at_most(reader, QR_ERROR_COUNT - 1);
+	enum qr_error status = (enum qr_error)wire_read_at_most(reader, QR_ERROR_COUNT - 1);
+
+	wire_require(reader, status != QR_AGAIN);
+	return status;
 }
 
 /** Bytes that a later version may use. */

@@ -66,8 +66,9 @@ static void impossible_session_replies_are_malformed(void **state)
 	static const struct {
 		size_t at;
 		uint8_t value;
-	} cases[] = {{24, QR_ERROR_COUNT},	   {25, 64}, {26, 1}, {27, 1}, {32, 0},
-		     {32, WIRE_WINDOW_CHUNKS + 1}, {35, 1}};
+	} cases[] = {
+		{24, QR_ERROR_COUNT},	      {24, QR_AGAIN}, {25, 64}, {26, 1}, {27, 1}, {32, 0},
+		{32, WIRE_WINDOW_CHUNKS + 1}, {35, 1}};
 	const struct wire_session_reply put = {.status = QR_OK, .window_chunks = 64};
 	struct wire_session_reply got;
 
@@ -185,8 +186,8 @@ static void impossible_chunk_replies_are_malformed(void **state)
 	static const struct {
 		size_t at;
 		uint8_t value;
-	} cases[] = {{28, QR_ERROR_COUNT},	 {29, 64}, {30, 0}, {30, 2},
-		     {30, WIRE_ANSWERS_MAX + 1}, {31, 1},  {48, 0}};
+	} cases[] = {{28, QR_ERROR_COUNT},	 {28, QR_AGAIN}, {29, 64}, {30, 0}, {30, 2},
+		     {30, WIRE_ANSWERS_MAX + 1}, {31, 1},	 {48, 0}};
 	const struct wire_chunk_reply put = {.answer_count = 1, .answers = {{.count = 1}}};
 	struct wire_chunk_reply got;
 

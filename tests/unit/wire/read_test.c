@@ -71,6 +71,7 @@ static void impossible_slices_are_malformed(void **state)
 		 QR_MALFORMED},
 		{{.count = 2, .offset = UINT64_MAX - 1, .bulk = {bytes, 8}}, QR_MALFORMED},
 		{{.status = QR_ERROR_COUNT}, QR_MALFORMED},
+		{{.status = QR_AGAIN}, QR_MALFORMED},
 		{{.kind = 2}, QR_MALFORMED},
 	};
 

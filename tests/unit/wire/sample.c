@@ -39,7 +39,9 @@ static struct qr_span any_bulk(struct qr_prng *prng, unsigned min)
 
 static enum qr_error any_error(struct qr_prng *prng)
 {
-	return (enum qr_error)up_to(prng, QR_ERROR_COUNT - 1);
+	enum qr_error status = (enum qr_error)up_to(prng, QR_ERROR_COUNT - 1);
+
+	return status == QR_AGAIN ? QR_BUSY : status; /* no answer says AGAIN */
 }
 
 void sample_raft(struct qr_prng *prng, struct raft_message *ret_message)
