@@ -19,7 +19,7 @@
 #define MILLION 1000000u
 #define BUFFER_BYTES (1u << 17)
 #define READ_BYTES 16384u
-#define MEMORY_BYTES ((size_t)1 << 20) /* the arena asserts that it is enough */
+#define MEMORY_BYTES ((size_t)1 << 21) /* the arena asserts that it is enough */
 
 /* ---- what the machine tells ---- */
 
@@ -81,7 +81,7 @@ static struct dp_producer_config producer_config(const struct sim_world *world,
 	return config;
 }
 
-static struct dp_consumer_config consumer_config(const struct sim_world *world,
+static struct dp_consumer_config consumer_config(struct sim_world *world,
 						 struct sim_consumer *consumer)
 {
 	struct dp_consumer_config config = dp_consumer_config_default();
@@ -92,6 +92,8 @@ static struct dp_consumer_config consumer_config(const struct sim_world *world,
 	config.replicas = raft_configuration_members(&world->plan->configuration);
 	config.prefer = (qr_node)(1 + consumer->client->id % world->plan->node_count);
 	config.from = log->record_count > 400 ? log->record_count - 400 : 0;
+	if (sim_percent(world, 30))
+		config.from = sim_between(world, 0, log->record_count);
 	config.follow = true;
 	config.read_bytes = READ_BYTES;
 	config.wait_ms = 2000;
@@ -125,13 +127,16 @@ static struct dp_client *build(struct sim_world *world, struct sim_client *clien
 
 		dp_client_set_node(machine, &endpoint);
 	}
-	for (qr_group group = 1; group <= world->plan->group_count; group++) {
-		struct sim_producer *producer = &client->producers[group];
-		struct sim_consumer *consumer = &client->consumers[group];
+	for (uint32_t p = 0; p < client->producer_count; p++) {
+		struct sim_producer *producer = &client->producers[p];
 		struct dp_producer_config appends = producer_config(world, producer);
-		struct dp_consumer_config follows = consumer_config(world, consumer);
 
 		producer->machine = dp_producer_create(arena, machine, &appends);
+	}
+	for (qr_group group = 1; group <= world->plan->group_count; group++) {
+		struct sim_consumer *consumer = &client->consumers[group];
+		struct dp_consumer_config follows = consumer_config(world, consumer);
+
 		if (reads)
 			consumer->machine = dp_consumer_create(arena, machine, &follows);
 	}
@@ -143,14 +148,16 @@ static void begin(struct sim_world *world, struct sim_client *client)
 	struct qr_arena arena;
 
 	client->again = false;
-	for (qr_group group = 1; group <= world->plan->group_count; group++) {
-		struct sim_producer *producer = &client->producers[group];
+	for (uint32_t p = 0; p < client->producer_count; p++) {
+		struct sim_producer *producer = &client->producers[p];
 
 		producer->client = client;
-		producer->group = group;
+		producer->group = p % world->plan->group_count + 1;
 		producer->appended = 0;
 		producer->answered = 0;
 		producer->ended = false;
+	}
+	for (qr_group group = 1; group <= world->plan->group_count; group++) {
 		client->consumers[group] = (struct sim_consumer){.client = client, .group = group};
 		client->questions[group] = (struct sim_question){.client = client, .group = group};
 	}
@@ -163,6 +170,7 @@ void sim_client_init(struct sim_world *world, uint32_t id)
 	struct sim_client *client = &world->clients[id];
 
 	*client = (struct sim_client){.world = world, .id = id};
+	client->producer_count = world->plan->group_count * world->plan->producers_per_group;
 	client->memory = sim_must(aligned_alloc(4096, MEMORY_BYTES));
 	client->owed_at_ns = world->now_ns;
 	client->burst_at_ns = world->now_ns + sim_between(world, 1, 100) * MS;
@@ -176,8 +184,8 @@ void sim_client_fini(struct sim_world *world, uint32_t id)
 {
 	struct sim_client *client = &world->clients[id];
 
-	for (qr_group group = 1; group <= world->plan->group_count; group++)
-		sim_free(client->producers[group].records);
+	for (uint32_t p = 0; p < client->producer_count; p++)
+		sim_free(client->producers[p].records);
 	sim_free(client->memory);
 }
 
@@ -252,6 +260,16 @@ static bool append_one(struct sim_world *world, struct sim_producer *producer)
 	return true;
 }
 
+bool sim_client_append(struct sim_world *world, uint32_t id, qr_group group)
+{
+	struct sim_client *client = &world->clients[id];
+
+	if (client->again || !append_one(world, &client->producers[group - 1]))
+		return false;
+	sim_client_wake(world, id, world->now_ns);
+	return true;
+}
+
 static void append_burst(struct sim_world *world, struct sim_client *client)
 {
 	const struct sim_plan *plan = world->plan;
@@ -266,9 +284,9 @@ static void append_burst(struct sim_world *world, struct sim_client *client)
 	if (most < client->owed / MILLION / 4)
 		most = client->owed / MILLION / 4;
 	for (uint64_t r = 0; r < most && client->owed >= MILLION; r++) {
-		qr_group group = (qr_group)sim_between(world, 1, plan->group_count);
+		uint64_t producer = sim_between(world, 0, client->producer_count - 1);
 
-		if (!append_one(world, &client->producers[group]))
+		if (!append_one(world, &client->producers[producer]))
 			break;
 		client->owed -= MILLION;
 	}
@@ -318,16 +336,19 @@ void sim_client_ask(struct sim_world *world, uint32_t id, qr_node node)
 
 static void look_for_ends(struct sim_world *world, struct sim_client *client)
 {
-	for (qr_group group = 1; group <= world->plan->group_count; group++) {
-		const struct sim_producer *producer = &client->producers[group];
-		const struct sim_consumer *consumer = &client->consumers[group];
+	for (uint32_t p = 0; p < client->producer_count; p++) {
+		const struct sim_producer *producer = &client->producers[p];
 
 		if (producer->ended) {
-			sim_trace(world, SIM_TRACE_SESSION, client->id, group,
+			sim_trace(world, SIM_TRACE_SESSION, client->id, producer->group,
 				  dp_producer_error(producer->machine), 0);
 			sim_client_end(world, client->id);
 			return;
 		}
+	}
+	for (qr_group group = 1; group <= world->plan->group_count; group++) {
+		const struct sim_consumer *consumer = &client->consumers[group];
+
 		if (consumer->machine != NULL &&
 		    dp_consumer_error(consumer->machine) == QR_CORRUPT &&
 		    !sim_world_had_damage(world)) {
@@ -405,8 +426,8 @@ bool sim_client_is_idle(const struct sim_world *world, uint32_t id)
 
 	if (client->again)
 		return false;
-	for (qr_group group = 1; group <= world->plan->group_count; group++) {
-		if (client->producers[group].answered != client->producers[group].appended)
+	for (uint32_t p = 0; p < client->producer_count; p++) {
+		if (client->producers[p].answered != client->producers[p].appended)
 			return false;
 	}
 	return true;

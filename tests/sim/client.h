@@ -6,13 +6,14 @@
 #define QR_TEST_SIM_CLIENT_H
 
 #include "tests/sim/net.h"
+#include "tests/sim/plan.h"
 
 struct dp_client;
 struct dp_producer;
 struct dp_consumer;
 struct sim_client;
 
-/** One producer: its records by sequence. */
+/** One producer, of one or more on its group: its records by sequence. */
 struct sim_producer {
 	struct sim_client *client;
 	qr_group group;
@@ -46,7 +47,8 @@ struct sim_client {
 	bool again; /* it has ended, and another one begins at the next turn */
 	qr_ns again_at_ns;
 
-	struct sim_producer producers[SIM_GROUPS_MAX + 1];
+	uint32_t producer_count;
+	struct sim_producer producers[SIM_PRODUCERS_MAX];
 	struct sim_consumer consumers[SIM_GROUPS_MAX + 1];
 	struct sim_question questions[SIM_GROUPS_MAX + 1];
 
@@ -63,6 +65,8 @@ void sim_client_fini(struct sim_world *world, uint32_t id);
 void sim_client_arrive(struct sim_world *world, struct sim_packet *packet);
 void sim_client_turn(struct sim_world *world, uint32_t id);
 void sim_client_wake(struct sim_world *world, uint32_t id, qr_ns at_ns);
+/** It appends a record to a group. @return false: it takes none now. */
+bool sim_client_append(struct sim_world *world, uint32_t id, qr_group group);
 /** It ends, and another one begins: what was unanswered stays so. */
 void sim_client_end(struct sim_world *world, uint32_t id);
 /** Linearizable questions, one a group, to that node first. */

@@ -96,7 +96,7 @@ static void add_record(struct sim_world *world, struct sim_log *log, qr_group gr
 
 /* ---- sessions ---- */
 
-static struct sim_session *find_session(struct sim_log *log, uint64_t session)
+struct sim_session *sim_find_session(const struct sim_log *log, uint64_t session)
 {
 	for (uint32_t s = log->session_count; s > 0; s--) {
 		if (log->sessions[s - 1].session == session)
@@ -111,7 +111,7 @@ static void add_session_changes(struct sim_world *world, struct sim_log *log,
 	struct store_session_change change;
 
 	while (store_session_change_next(&payload, &change) == QR_OK) {
-		struct sim_session *session = find_session(log, change.session);
+		struct sim_session *session = sim_find_session(log, change.session);
 
 		if (change.op == STORE_SESSION_EXPIRE) {
 			if (session == NULL || session->expired) {
@@ -142,7 +142,7 @@ static void add_chunks(struct sim_world *world, struct sim_log *log, qr_group gr
 	struct qr_span body;
 
 	while (store_chunk_next(&payload, &chunk, &body) == QR_OK) {
-		struct sim_session *session = find_session(log, chunk.session);
+		struct sim_session *session = sim_find_session(log, chunk.session);
 		struct qr_reader records = qr_reader_over(body.data, body.size_bytes);
 
 		if (session == NULL || session->expired) {
@@ -214,11 +214,19 @@ static bool is_majority(qr_nodes having, qr_nodes of)
 	return 2 * qr_nodes_count(having & of) > qr_nodes_count(of);
 }
 
+bool sim_is_quorum(const struct sim_world *world, qr_nodes nodes)
+{
+	const struct raft_configuration *configuration = &world->plan->configuration;
+
+	return is_majority(nodes, configuration->voters) &&
+	       (configuration->voters_outgoing == 0 ||
+		is_majority(nodes, configuration->voters_outgoing));
+}
+
 /** Property 8, with a quorum counted here. */
 static void check_quorum(struct sim_world *world, qr_group group, qr_index index,
 			 const struct sim_entry *entry)
 {
-	const struct raft_configuration *configuration = &world->plan->configuration;
 	qr_nodes having = 0;
 	struct store_entry decoded;
 
@@ -226,9 +234,7 @@ static void check_quorum(struct sim_world *world, qr_group group, qr_index index
 		if (sim_entry_on_media(world, node, group, entry, &decoded) != NULL)
 			having |= qr_nodes_of(node);
 	}
-	if (!is_majority(having, configuration->voters) ||
-	    (configuration->voters_outgoing != 0 &&
-	     !is_majority(having, configuration->voters_outgoing))) {
+	if (!sim_is_quorum(world, having)) {
 		sim_fail(world, 8,
 			 "entry %lu of group %u is committed, and only on the media of nodes %#lx",
 			 (unsigned long)index, group, (unsigned long)having);
@@ -362,25 +368,13 @@ void sim_oracle_read(struct sim_world *world, qr_group group, const struct dp_ba
 	world->count.read += batch->count;
 }
 
-void sim_oracle_served(struct sim_world *world, qr_node node, struct qr_span datagram)
+void sim_check_served(struct sim_world *world, qr_node node, qr_group group,
+		      const struct dp_batch *batch)
 {
-	struct qr_reader messages = qr_reader_over(datagram.data + WIRE_HEADER_BYTES,
-						   datagram.size_bytes - WIRE_HEADER_BYTES);
-	struct wire_message message;
-	struct wire_records records;
 	char who[32];
 
 	(void)snprintf(who, sizeof(who), "node %u serves", node);
-	while (wire_next(&messages, &message) == QR_OK) {
-		if (message.type == WIRE_RECORDS && wire_get_records(&message, &records) == QR_OK &&
-		    records.status == QR_OK && records.piece_total == 0) {
-			check_records(world, message.group,
-				      &(struct dp_batch){.offset = records.offset,
-							 .count = records.count,
-							 .body = records.bulk},
-				      who);
-		}
-	}
+	check_records(world, group, batch, who);
 }
 
 void sim_oracle_tail(struct sim_world *world, qr_group group, qr_offset acked_end, qr_offset end)
@@ -398,69 +392,4 @@ void sim_oracle_tail(struct sim_world *world, qr_group group, qr_offset acked_en
 			 (unsigned long)end, (unsigned long)log->record_count);
 	}
 	world->count.tails++;
-}
-
-/* ---- recovery and the end ---- */
-
-/** Damage to a committed entry that recovery has just read over. */
-void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group)
-{
-	const struct sim_media *media = &world->nodes[node].disk.media;
-	const struct sim_log *log = &world->oracle.logs[group];
-
-	for (uint32_t d = 0; d < media->damage.count; d++) {
-		const struct sim_place *place = &media->damage.images[d].place;
-		qr_block block = (qr_block)place->segment * media->segment_blocks + place->block;
-
-		if (place->group != group || place->segment == SIM_SLOTS_SEGMENT ||
-		    media->damage.images[d].life == media->life)
-			continue;
-		for (qr_index i = 0; i < log->count; i++) {
-			const struct sim_entry *entry = &log->entries[i];
-			struct store_entry decoded;
-
-			if (block < entry->block || block >= entry->block + entry->blocks)
-				continue;
-			/* Unless the entry has not been promised here. */
-			if (sim_entry_on_media(world, node, group, entry, &decoded) != NULL) {
-				sim_fail(world, 9,
-					 "node %u recovered over damage in block %lu of group %u, "
-					 "entry %lu",
-					 node, (unsigned long)block, group, (unsigned long)i + 1);
-			}
-		}
-	}
-}
-
-static void audit_entries(struct sim_world *world, qr_node node, qr_group group)
-{
-	const struct sim_log *log = &world->oracle.logs[group];
-
-	for (qr_index i = 0; i < log->count; i++) {
-		struct store_entry decoded;
-
-		if (sim_entry_on_media(world, node, group, &log->entries[i], &decoded) == NULL) {
-			sim_fail(world, 9, "node %u has lost committed entry %lu of group %u", node,
-				 (unsigned long)i + 1, group);
-		}
-	}
-}
-
-/** Every committed entry, on every replica, as it lies there; and every acknowledged record. */
-void sim_oracle_audit(struct sim_world *world)
-{
-	for (qr_group group = 1; group <= world->plan->group_count; group++) {
-		for (qr_node node = 1; node <= world->plan->node_count; node++)
-			audit_entries(world, node, group);
-	}
-	for (uint32_t r = 0; r < world->oracle.record_count; r++) {
-		const struct sim_record *record = &world->oracle.records[r];
-		const struct sim_log *log = &world->oracle.logs[record->group];
-
-		if (record->acked &&
-		    (record->offset >= log->record_count || log->records[record->offset] != r)) {
-			sim_fail(world, 9, "acknowledged record %u of group %u is gone", r,
-				 record->group);
-		}
-	}
 }

@@ -86,6 +86,10 @@ static qr_ns latency(struct sim_world *world, struct sim_disk *disk, const struc
 
 	if (op->kind == STORE_OP_PREPARE)
 		took_ns *= 8;
+	/* Now and then one takes much longer, and is overtaken by many later ones. */
+	if (!world->calm && plan->disk_late_percent != 0 &&
+	    sim_percent(world, plan->disk_late_percent))
+		took_ns *= 16;
 	/* A slow disk is quick again when the calm begins, also with what it has. */
 	if (disk->slow_until_ns > world->now_ns && took_ns < calm_ns - world->now_ns) {
 		took_ns *= disk->slow_times;
@@ -248,9 +252,11 @@ static void put(struct sim_world *world, struct sim_disk *disk, const struct sim
 	}
 }
 
-static enum qr_error write_blocks(struct sim_world *world, struct sim_disk *disk,
+static enum qr_error write_blocks(struct sim_world *world, qr_node node,
 				  const struct sim_disk_op *flying)
 {
+	struct sim_disk *disk = &world->nodes[node].disk;
+
 	if (flying->op.kind != STORE_OP_WRITE_SLOT &&
 	    !sim_media_has_segment(&disk->media, flying->op.group, flying->op.segment))
 		return QR_NOT_FOUND;
@@ -272,12 +278,18 @@ static enum qr_error write_blocks(struct sim_world *world, struct sim_disk *disk
 		return QR_OK;
 	}
 	put(world, disk, flying, 100, true);
+	if (flying->op.kind == STORE_OP_WRITE) {
+		sim_oracle_written(world, node, flying->op.group,
+				   (struct qr_span){flying->bytes, flying->op.size_bytes});
+	}
 	return QR_OK;
 }
 
-static enum qr_error carry_out(struct sim_world *world, struct sim_disk *disk,
+static enum qr_error carry_out(struct sim_world *world, qr_node node,
 			       const struct sim_disk_op *flying)
 {
+	struct sim_disk *disk = &world->nodes[node].disk;
+
 	switch (flying->op.kind) {
 	case STORE_OP_PREPARE:
 		return prepare(world, disk, &flying->op);
@@ -290,7 +302,7 @@ static enum qr_error carry_out(struct sim_world *world, struct sim_disk *disk,
 	case STORE_OP_WRITE_LAZY:
 	case STORE_OP_WRITE_SLOT:
 	default:
-		return write_blocks(world, disk, flying);
+		return write_blocks(world, node, flying);
 	}
 }
 
@@ -324,7 +336,7 @@ bool sim_disk_finish(struct sim_world *world, qr_node node, struct sim_disk_op *
 		return false;
 	}
 	take_out(disk, op);
-	op->result = carry_out(world, disk, op);
+	op->result = carry_out(world, node, op);
 	if (op->result == QR_IO || op->result == QR_NO_SPACE)
 		sim_point(world, sim_effect_of_op(op->op.kind), SIM_FAILS_ERROR);
 	disk->lied = disk->lied || op->result == QR_IO;
@@ -347,6 +359,36 @@ static uint32_t share(struct sim_world *world)
 	return dice < 6 ? 100 : (uint32_t)sim_between(world, 1, 99);
 }
 
+/** Power went while a sector was being written: it holds neither the old bytes nor the new ones. */
+static void shear(struct sim_world *world, struct sim_disk *disk, const struct sim_disk_op *flying)
+{
+	uint32_t block = (uint32_t)qr_prng_below(&world->prng, flying->op.blocks);
+	uint32_t sector = (uint32_t)qr_prng_below(&world->prng, QR_BLOCK_BYTES / SIM_SECTOR_BYTES);
+	uint8_t bytes[QR_BLOCK_BYTES];
+
+	if (sim_percent(world, 50))
+		block = sector = 0; /* a header, or a slot */
+	for (uint32_t b = 0; b < QR_BLOCK_BYTES; b++)
+		bytes[b] = (uint8_t)qr_prng_next(&world->prng);
+	sim_media_write(&disk->media, place_of(&flying->op, block), bytes, 1u << sector, true);
+}
+
+/** A write was in flight: any part of it may be there. */
+static void leave_part(struct sim_world *world, struct sim_disk *disk,
+		       const struct sim_disk_op *flying, bool power)
+{
+	uint32_t percent = share(world);
+
+	if (flying->op.kind != STORE_OP_WRITE_SLOT &&
+	    !sim_media_has_segment(&disk->media, flying->op.group, flying->op.segment))
+		return;
+	if (!power && percent > 0)
+		percent = 100;
+	put(world, disk, flying, percent, power);
+	if (power && sim_percent(world, 10))
+		shear(world, disk, flying);
+}
+
 void sim_disk_crash(struct sim_world *world, qr_node node, bool power)
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
@@ -362,12 +404,8 @@ void sim_disk_crash(struct sim_world *world, qr_node node, bool power)
 		    !sim_media_has_segment(&disk->media, flying->op.group, flying->op.segment) &&
 		    disk->full_until_ns <= world->now_ns) {
 			sim_media_add_segment(&disk->media, flying->op.group, flying->op.segment);
-		} else if (is_write(&flying->op) &&
-			   (flying->op.kind == STORE_OP_WRITE_SLOT ||
-			    sim_media_has_segment(&disk->media, flying->op.group,
-						  flying->op.segment))) {
-			put(world, disk, flying, power ? share(world) : 100 * (share(world) != 0),
-			    power);
+		} else if (is_write(&flying->op)) {
+			leave_part(world, disk, flying, power);
 		}
 	}
 	disk->flying_count = 0;
@@ -395,7 +433,8 @@ static bool slots_are_fragile(const struct sim_disk *disk, qr_group group)
 	}
 	if (store_slot_choose(promised, &then) != QR_OK)
 		return true;
-	return sim_disk_slot(disk, group, &now) != QR_OK || now.serial != then.serial;
+	/* One that refuses to start has forgotten nothing. */
+	return sim_disk_slot(disk, group, &now) == QR_OK && now.serial != then.serial;
 }
 
 bool sim_disk_is_fragile(const struct sim_disk *disk)
@@ -423,20 +462,48 @@ static void flip_bit(struct sim_world *world, struct sim_disk *disk, struct sim_
 	sim_media_damage(&disk->media, place, bytes);
 }
 
+static void flip_bit_of_log(struct sim_world *world, struct sim_disk *disk, qr_group group,
+			    qr_block block)
+{
+	flip_bit(world, disk,
+		 (struct sim_place){.group = group,
+				    .segment = (uint32_t)(block / disk->media.segment_blocks),
+				    .block = (uint32_t)(block % disk->media.segment_blocks)});
+}
+
 bool sim_disk_rot(struct sim_world *world, qr_node node)
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
 	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
 	qr_block settled = settled_block(disk, group);
-	qr_block block;
 
 	if (settled == 0)
 		return false;
-	block = qr_prng_below(&world->prng, settled);
-	flip_bit(world, disk,
-		 (struct sim_place){.group = group,
-				    .segment = (uint32_t)(block / disk->media.segment_blocks),
-				    .block = (uint32_t)(block % disk->media.segment_blocks)});
+	flip_bit_of_log(world, disk, group, qr_prng_below(&world->prng, settled));
+	return true;
+}
+
+/** Blocks from the settled ones on whose loss is proven by what follows up to `end`. */
+static qr_block count_provable(const struct sim_world *world, qr_block settled, qr_block end)
+{
+	qr_block stride_blocks = world->plan->geometry.stride_blocks;
+	qr_block reach_blocks = (STORE_REACH_STRIDES + 1) * stride_blocks;
+	/* An entry begins with each stride: one begins beyond reach of what is before this. */
+	qr_block before =
+		end <= reach_blocks ? 0 : (end - reach_blocks) / stride_blocks * stride_blocks;
+
+	return before > settled ? before - settled : 0;
+}
+
+bool sim_disk_rot_unsettled(struct sim_world *world, qr_node node, qr_group group, qr_block end)
+{
+	struct sim_disk *disk = &world->nodes[node].disk;
+	qr_block settled = settled_block(disk, group);
+	qr_block count = count_provable(world, settled, end);
+
+	if (count == 0 || sim_media_damage_count(&disk->media) != 0)
+		return false;
+	flip_bit_of_log(world, disk, group, settled + qr_prng_below(&world->prng, count));
 	return true;
 }
 
@@ -454,5 +521,7 @@ bool sim_disk_rot_slot(struct sim_world *world, qr_node node)
 		   STORE_SLOT_BYTES) != 0)
 		return false;
 	flip_bit(world, disk, place);
+	if (sim_percent(world, 25))
+		flip_bit(world, disk, twin);
 	return true;
 }

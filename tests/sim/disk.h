@@ -60,6 +60,8 @@ QR_MUST_USE enum qr_error sim_disk_slot(const struct sim_disk *disk, qr_group gr
 bool sim_disk_is_fragile(const struct sim_disk *disk);
 /** @return whether there was something to damage. */
 bool sim_disk_rot(struct sim_world *world, qr_node node);
+/** The node is down, and was durable up to `end`: something between the settled and that rots. */
+bool sim_disk_rot_unsettled(struct sim_world *world, qr_node node, qr_group group, qr_block end);
 bool sim_disk_rot_slot(struct sim_world *world, qr_node node);
 
 #endif

@@ -4,7 +4,22 @@
  */
 #include "consensus/base/assert.h"
 #include "dataplane/node/state.h"
+#include "storage/engine/internal.h"
 #include "tests/sim/world.h"
+
+/** Who led may still believe it when the others have elected another. */
+static void question_leader(struct sim_world *world)
+{
+	qr_node leader = sim_oracle_leader(world, 1);
+	qr_ns tenth_ns = world->plan->election_timeout_ns / 10;
+
+	for (qr_ns after = 9; leader != 0 && after < 14; after++) {
+		sim_queue_add(&world->queue,
+			      (struct sim_event){.at_ns = world->now_ns + after * tenth_ns,
+						 .kind = SIM_EVENT_ASK,
+						 .host = leader});
+	}
+}
 
 static bool is_of_the_network(enum sim_fault_kind kind)
 {
@@ -107,6 +122,17 @@ static bool begin_host(struct sim_world *world, const struct sim_fault *fault, q
 	}
 }
 
+/** A durable entry rots that no slot speaks of yet, and its node starts again. */
+static bool rot_and_restart(struct sim_world *world, qr_node id, qr_ns until_ns)
+{
+	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
+	const struct dp_group *running = sim_node_group(&world->nodes[id], group);
+	qr_block end = running == NULL ? 0 : running->log->writes.flushed.block;
+
+	return running != NULL && crash(world, id, true, until_ns) &&
+	       sim_disk_rot_unsettled(world, id, group, end);
+}
+
 /** Faults of disks. Those that strike later are counted when they do. */
 static bool begin_disk(struct sim_world *world, const struct sim_fault *fault, qr_ns until_ns)
 {
@@ -144,6 +170,8 @@ static bool begin_disk(struct sim_world *world, const struct sim_fault *fault, q
 		disk->misdirect_write = true;
 		return false;
 	case SIM_FAULT_ROT:
+		if (fault->amount % 4 == 0)
+			return rot_and_restart(world, fault->a, until_ns);
 		return sim_disk_rot(world, fault->a);
 	case SIM_FAULT_ROT_SLOT:
 		return sim_disk_rot_slot(world, fault->a);
@@ -160,8 +188,12 @@ void sim_fault_begin(struct sim_world *world, uint32_t number)
 
 	sim_trace(world, SIM_TRACE_FAULT, fault->a, number, fault->kind, fault->amount);
 	world->in_force[number] = true;
+	world->corrupts = world->corrupts || fault->kind == SIM_FAULT_FLIPS ||
+			  fault->kind == SIM_FAULT_GARBAGE;
 	if (is_of_the_network(fault->kind)) {
 		sim_net_rewire(world);
+		if (fault->kind == SIM_FAULT_SPLIT)
+			question_leader(world);
 	} else if (fault->kind < SIM_FAULT_DISK_SLOW || fault->kind == SIM_FAULT_WALL_JUMP) {
 		done = begin_host(world, fault, until_ns);
 	} else {

@@ -106,6 +106,13 @@ const uint8_t *sim_media_block(const struct sim_media *media, qr_group group, qr
 	return sim_media_at(media, place);
 }
 
+bool sim_media_is_zero(const struct sim_media *media, qr_group group, qr_block block)
+{
+	const uint8_t *bytes = sim_media_block(media, group, block);
+
+	return bytes == zeros || memcmp(bytes, zeros, QR_BLOCK_BYTES) == 0;
+}
+
 static bool is_same(const struct sim_place *a, const struct sim_place *b)
 {
 	return a->group == b->group && a->segment == b->segment && a->block == b->block;

@@ -41,6 +41,7 @@ static struct sim_packet *packet_of(struct sim_net *net, uint8_t from, uint8_t t
 	packet->from = from;
 	packet->to = to;
 	packet->size_bytes = size_bytes;
+	packet->wrong = false;
 	packet->next = NULL;
 	memcpy(packet->data, data, size_bytes);
 	return packet;
@@ -81,6 +82,18 @@ static void remember(struct sim_world *world, const struct sim_packet *packet)
 		packet_of(net, packet->from, packet->to, packet->data, packet->size_bytes);
 }
 
+/** Those that leave together with the first. */
+static bool loses_fragment(struct sim_world *world, uint8_t from, enum sim_effect effect)
+{
+	struct sim_net *net = &world->net;
+
+	if (effect != SIM_EFFECT_FRAGMENT || from != net->fragments_lost_of)
+		return false;
+	if (net->fragments_lost_until_ns == UINT64_MAX)
+		net->fragments_lost_until_ns = world->now_ns + world->plan->turn_ns;
+	return world->now_ns <= net->fragments_lost_until_ns;
+}
+
 void sim_net_send(struct sim_world *world, uint8_t from, uint8_t to, const uint8_t *data,
 		  uint32_t size_bytes)
 {
@@ -89,7 +102,7 @@ void sim_net_send(struct sim_world *world, uint8_t from, uint8_t to, const uint8
 	struct sim_packet *packet;
 
 	world->count.datagrams++;
-	if (net->cut[from][to] ||
+	if (net->cut[from][to] || loses_fragment(world, from, effect) ||
 	    (net->loss_percent != 0 && sim_percent(world, net->loss_percent))) {
 		sim_point(world, effect, SIM_FAILS_LOST);
 		return;
@@ -99,6 +112,7 @@ void sim_net_send(struct sim_world *world, uint8_t from, uint8_t to, const uint8
 		uint64_t bit = qr_prng_below(&world->prng, 8ull * size_bytes);
 
 		packet->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		packet->wrong = true;
 		sim_point(world, effect, SIM_FAILS_WRONG);
 	} else if (world->keeps_packets && sim_percent(world, 2)) {
 		remember(world, packet);
@@ -221,7 +235,11 @@ void sim_net_garbage(struct sim_world *world, qr_node node)
 		uint32_t size_bytes =
 			sim_percent(world, 70) ? noise(world, data) : stranger(world, node, data);
 
-		post(world, packet_of(&world->net, (uint8_t)(world->plan->node_count + 1), node,
-				      data, size_bytes));
+		struct sim_packet *packet =
+			packet_of(&world->net, (uint8_t)(world->plan->node_count + 1), node, data,
+				  size_bytes);
+
+		packet->wrong = true;
+		post(world, packet);
 	}
 }

@@ -18,6 +18,7 @@ struct sim_packet {
 	uint8_t from; /* hosts */
 	uint8_t to;
 	uint32_t size_bytes;
+	bool wrong;		 /* nobody sent it so */
 	struct sim_packet *next; /* in a node's inbox, or among the free */
 	uint8_t data[SIM_DATAGRAM_MAX];
 };
@@ -29,6 +30,8 @@ struct sim_net {
 	uint32_t duplicate_percent;
 	uint32_t flip_percent;
 	uint32_t delay_times;
+	uint8_t fragments_lost_of; /* a node; 0: none */
+	qr_ns fragments_lost_until_ns;
 	struct sim_packet *free;
 	struct sim_packet *remembered[SIM_REMEMBERED];
 	uint32_t remembered_next;

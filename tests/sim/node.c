@@ -126,6 +126,8 @@ void sim_node_fini(struct sim_world *world, qr_node id)
 	struct sim_node *node = &world->nodes[id];
 
 	empty_inbox(world, node);
+	for (qr_node peer = 1; peer <= SIM_NODES_MAX; peer++)
+		sim_heard_forget(&node->heard[peer]);
 	sim_disk_fini(&node->disk);
 	sim_free(node->memory);
 	sim_free((void *)node->config.groups);
@@ -148,6 +150,8 @@ void sim_node_start(struct sim_world *world, qr_node id)
 				     node->disk.media.groups[group].segment_count);
 		node->seen[group] = (struct sim_seen){0};
 	}
+	for (qr_node peer = 1; peer <= SIM_NODES_MAX; peer++)
+		sim_heard_forget(&node->heard[peer]);
 	node->up = true;
 	node->stopping = false;
 	node->operator_comes = false;
@@ -177,7 +181,6 @@ bool sim_node_crash(struct sim_world *world, qr_node id, bool power, qr_ns start
 	QR_ASSERT(node->up);
 	if (sim_disk_is_fragile(&node->disk))
 		return false;
-	sim_oracle_ended(world, id);
 	sim_disk_crash(world, id, power);
 	empty_inbox(world, node);
 	node->core = NULL;
@@ -234,12 +237,8 @@ void sim_node_arrive(struct sim_world *world, struct sim_packet *packet)
 
 static void take_datagrams(struct sim_world *world, struct sim_node *node, qr_ns clock_ns)
 {
-	for (struct sim_packet *packet = node->inbox_first; packet != NULL; packet = packet->next) {
-		struct qr_span datagram = {packet->data, packet->size_bytes};
-		struct dp_address from = {.ipv4 = packet->from, .udp = packet->from};
-
-		dp_core_receive(node->core, datagram, from, clock_ns);
-	}
+	for (struct sim_packet *packet = node->inbox_first; packet != NULL; packet = packet->next)
+		sim_hear(world, node->id, packet, clock_ns);
 	empty_inbox(world, node);
 }
 

@@ -17,9 +17,17 @@ struct sim_seen {
 	qr_node vote;
 	qr_index commit;
 	qr_index last;
+	qr_index held;	     /* entries up to here are here, and are committed somewhere */
 	qr_term stable_term; /* as the media say */
 	qr_index checked; /* entries up to here were found on the media when they were promised */
 	uint64_t checked_digest; /* of that entry */
+};
+
+/** Datagrams of a peer that a node has taken in this life of both. */
+struct sim_heard {
+	uint32_t incarnation;
+	uint64_t room;	    /* words */
+	uint64_t *counters; /* a bit each */
 };
 
 struct sim_node {
@@ -50,6 +58,7 @@ struct sim_node {
 	int64_t wall_offset_ns;
 
 	struct sim_seen seen[SIM_GROUPS_MAX + 1];
+	struct sim_heard heard[SIM_NODES_MAX + 1];
 };
 
 void sim_node_init(struct sim_world *world, qr_node id);
@@ -62,6 +71,12 @@ void sim_node_arrive(struct sim_world *world, struct sim_packet *packet);
 /** There is something to do: take a turn as soon as the loop comes round. */
 void sim_node_wake(struct sim_world *world, qr_node id);
 void sim_node_turn(struct sim_world *world, qr_node id);
+
+/* ---- heard.c ---- */
+
+/** The node's core receives a datagram, and may take or refuse it: was that right? */
+void sim_hear(struct sim_world *world, qr_node id, const struct sim_packet *packet, qr_ns clock_ns);
+void sim_heard_forget(struct sim_heard *heard);
 
 /** The node's own monotonic clock. */
 qr_ns sim_node_clock(const struct sim_world *world, const struct sim_node *node);

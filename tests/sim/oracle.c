@@ -30,123 +30,40 @@ void sim_oracle_fini(struct sim_oracle *oracle)
 	sim_free(oracle->entry);
 }
 
-/* ---- what a datagram promises ---- */
-
-/** (term, vote) as the device promised it. */
-static struct store_slot promised_state(struct sim_world *world, qr_node node, qr_group group)
-{
-	uint8_t both[STORE_SLOTS * STORE_SLOT_BYTES];
-	struct store_slot slot = {0};
-
-	for (uint32_t s = 0; s < STORE_SLOTS; s++) {
-		struct sim_place place = {group, SIM_SLOTS_SEGMENT, s};
-
-		memcpy(both + (size_t)s * STORE_SLOT_BYTES,
-		       sim_media_promised(&world->nodes[node].disk.media, place), STORE_SLOT_BYTES);
-	}
-	if (store_slot_choose(both, &slot) != QR_OK)
-		return (struct store_slot){0};
-	return slot;
-}
-
-static void check_state_is_stable(struct sim_world *world, qr_node node, qr_group group,
-				  const struct raft_message *message)
-{
-	struct sim_seen *seen = &world->nodes[node].seen[group];
-	bool vote = message->kind == RAFT_MESSAGE_VOTE_REPLY && !message->reject;
-	qr_term term = message->term;
-	struct store_slot slot;
-
-	/* Asks about the term above its own, and so does the grant. */
-	if (message->kind == RAFT_MESSAGE_PRE_VOTE || message->kind == RAFT_MESSAGE_PRE_VOTE_REPLY)
-		return;
-	if (!vote && term <= seen->stable_term)
-		return;
-	slot = promised_state(world, node, group);
-	if (slot.state.term < term) {
-		sim_fail(world, 10, "node %u sends term %lu, its media say %lu", node,
-			 (unsigned long)term, (unsigned long)slot.state.term);
-	}
-	if (vote && slot.state.term == term && slot.state.vote != message->to) {
-		sim_fail(world, 10, "node %u grants its vote of term %lu to %u, its media say %u",
-			 node, (unsigned long)term, message->to, slot.state.vote);
-	}
-	seen->stable_term = slot.state.term;
-}
-
-/** Entries up to `index` are promised: they must be there. */
-static void check_log_is_stable(struct sim_world *world, qr_node node, qr_group group,
-				qr_index index)
-{
-	struct sim_seen *seen = &world->nodes[node].seen[group];
-	const struct store_log *log = sim_node_group(&world->nodes[node], group)->log;
-	const struct store_index_entry *at = store_index_at(log, seen->checked);
-
-	/* What was checked may have been replaced since; what is committed is not. */
-	if (seen->checked != 0 && (at == NULL || at->digest != seen->checked_digest))
-		seen->checked = 0;
-	if (seen->checked == 0) {
-		qr_index committed = world->nodes[node].core->groups[group - 1].raft.commit;
-
-		seen->checked = committed;
-	}
-	if (index > log->last.index) {
-		sim_fail(world, 8, "node %u acknowledges entry %lu, its log ends at %lu", node,
-			 (unsigned long)index, (unsigned long)log->last.index);
-	}
-	for (; seen->checked < index; seen->checked++) {
-		struct store_entry entry;
-		struct sim_entry wanted = {0};
-
-		at = store_index_at(log, seen->checked + 1);
-		if (at == NULL)
-			continue;
-		wanted.block = at->block;
-		wanted.blocks = at->blocks;
-		wanted.digest = at->digest;
-		if (sim_entry_on_media(world, node, group, &wanted, &entry) == NULL) {
-			sim_fail(world, 8,
-				 "node %u acknowledges entry %lu of group %u, which is not on its "
-				 "media",
-				 node, (unsigned long)seen->checked + 1, group);
-		}
-	}
-	at = store_index_at(log, seen->checked);
-	seen->checked_digest = at == NULL ? 0 : at->digest;
-}
-
-void sim_oracle_sent(struct sim_world *world, qr_node node, struct qr_span datagram)
-{
-	struct qr_reader messages = qr_reader_over(datagram.data + WIRE_HEADER_BYTES,
-						   datagram.size_bytes - WIRE_HEADER_BYTES);
-	struct wire_message message;
-
-	while (wire_next(&messages, &message) == QR_OK) {
-		struct raft_message raft;
-
-		if (message.type != WIRE_RAFT || wire_get_raft(&message, &raft) != QR_OK)
-			continue;
-		raft.to = datagram.data[SIM_HEADER_TO];
-		check_state_is_stable(world, node, message.group, &raft);
-		/* Written in this turn, before a newer leader was heard in it: it was so. */
-		if (raft.term < sim_node_group(&world->nodes[node], message.group)->raft.state.term)
-			continue;
-		if ((raft.kind == RAFT_MESSAGE_APPEND_REPLY ||
-		     raft.kind == RAFT_MESSAGE_HEARTBEAT_REPLY) &&
-		    !raft.reject && raft.index != 0)
-			check_log_is_stable(world, node, message.group, raft.index);
-	}
-}
-
 /* ---- after a turn ---- */
 
-static void check_election(struct sim_world *world, qr_node node, qr_group number,
-			   const struct dp_group *group)
+/** Nodes that voted for the node in the term, or may have: what they moved on to hides it. */
+static qr_nodes granters(struct sim_world *world, qr_node node, qr_group number, qr_term term)
 {
-	struct sim_log *log = &world->oracle.logs[number];
-	qr_term term = group->raft.state.term;
-	const struct store_index_entry *last;
+	qr_nodes nodes = 0;
 
+	for (qr_node id = 1; id <= world->plan->node_count; id++) {
+		struct raft_hard_state state = sim_promised_state(world, id, number).state;
+
+		if (state.term > term || (state.term == term && state.vote == node))
+			nodes |= qr_nodes_of(id);
+	}
+	return nodes;
+}
+
+static void check_mandate(struct sim_world *world, qr_node node, qr_group number, qr_term term)
+{
+	const struct raft_configuration *configuration = &world->plan->configuration;
+	qr_nodes voted = granters(world, node, number, term);
+
+	if (!qr_nodes_has(configuration->voters | configuration->voters_outgoing, node)) {
+		sim_fail(world, 16, "node %u leads group %u in term %lu, and is no voter", node,
+			 number, (unsigned long)term);
+	}
+	if (!sim_is_quorum(world, voted)) {
+		sim_fail(world, 16,
+			 "node %u leads group %u in term %lu by the stable votes of nodes %#lx",
+			 node, number, (unsigned long)term, (unsigned long)voted);
+	}
+}
+
+static void make_room_for_term(struct sim_log *log, qr_term term)
+{
 	while (term >= log->term_room) {
 		qr_term room = log->term_room == 0 ? 64 : 2 * log->term_room;
 
@@ -155,6 +72,17 @@ static void check_election(struct sim_world *world, qr_node node, qr_group numbe
 		       (room - log->term_room) * sizeof(*log->leaders));
 		log->term_room = room;
 	}
+}
+
+static void check_election(struct sim_world *world, qr_node node, qr_group number,
+			   const struct dp_group *group)
+{
+	struct sim_log *log = &world->oracle.logs[number];
+	qr_term term = group->raft.state.term;
+	const struct store_index_entry *last;
+
+	make_room_for_term(log, term);
+	check_mandate(world, node, number, term);
 	if (log->leaders[term] != 0 && log->leaders[term] != node) {
 		sim_fail(world, 1, "nodes %u and %u both lead group %u in term %lu",
 			 log->leaders[term], node, number, (unsigned long)term);
@@ -169,6 +97,21 @@ static void check_election(struct sim_world *world, qr_node node, qr_group numbe
 	    (last != NULL && last->digest != log->entries[log->count - 1].digest)) {
 		sim_fail(world, 4, "node %u leads group %u in term %lu without committed entry %lu",
 			 node, number, (unsigned long)term, (unsigned long)log->count);
+	}
+}
+
+/** What the media promised before the start is what the node goes on with. */
+static void check_start(struct sim_world *world, qr_node node, qr_group number,
+			const struct raft_hard_state *state)
+{
+	struct raft_hard_state promised = sim_promised_state(world, node, number).state;
+
+	if (state->term < promised.term ||
+	    (state->term == promised.term && state->vote != promised.vote)) {
+		sim_fail(world, 10,
+			 "node %u starts in term %lu with a vote for %u, its media said %lu and %u",
+			 node, (unsigned long)state->term, state->vote,
+			 (unsigned long)promised.term, promised.vote);
 	}
 }
 
@@ -215,6 +158,28 @@ static void check_commit(struct sim_world *world, qr_node node, qr_group number,
 	sim_trace(world, SIM_TRACE_COMMIT, node, number, raft->commit, 0);
 }
 
+/** What is committed, and is here, stays here: also between two acknowledgements. */
+static void check_held(struct sim_world *world, qr_node node, qr_group number,
+		       const struct dp_group *group)
+{
+	struct sim_seen *seen = &world->nodes[node].seen[number];
+	const struct sim_log *log = &world->oracle.logs[number];
+	const struct store_index_entry *at;
+
+	at = seen->held == 0 ? NULL : store_index_at(group->log, seen->held);
+	if (group->raft.last < seen->held ||
+	    (at != NULL && at->digest != log->entries[seen->held - 1].digest)) {
+		sim_fail(world, 8, "node %u cuts committed entry %lu of group %u off", node,
+			 (unsigned long)seen->held, number);
+	}
+	while (seen->held < log->count && seen->held < group->raft.last) {
+		at = store_index_at(group->log, seen->held + 1);
+		if (at != NULL && at->digest != log->entries[seen->held].digest)
+			break;
+		seen->held++;
+	}
+}
+
 static void look_at_group(struct sim_world *world, qr_node node, qr_group number,
 			  const struct dp_group *group)
 {
@@ -224,6 +189,7 @@ static void look_at_group(struct sim_world *world, qr_node node, qr_group number
 	raft_invariants_check(raft);
 	if (!seen->running) {
 		sim_oracle_recovered(world, node, number);
+		check_start(world, node, number, &raft->state);
 		seen->running = true;
 		seen->commit = 0;
 	}
@@ -235,6 +201,7 @@ static void look_at_group(struct sim_world *world, qr_node node, qr_group number
 	}
 	if (raft->commit != seen->commit)
 		check_commit(world, node, number, group);
+	check_held(world, node, number, group);
 	seen->role = raft->role;
 	seen->term = raft->state.term;
 	seen->vote = raft->state.vote;
@@ -271,12 +238,6 @@ void sim_oracle_turned(struct sim_world *world, qr_node id)
 			look_at_refusal(world, id, group);
 		}
 	}
-}
-
-void sim_oracle_ended(struct sim_world *world, qr_node id)
-{
-	(void)world;
-	(void)id;
 }
 
 /* ---- the calm ---- */

@@ -71,7 +71,9 @@ void sim_oracle_fini(struct sim_oracle *oracle);
 /* ---- nodes ---- */
 
 void sim_oracle_turned(struct sim_world *world, qr_node id);
-void sim_oracle_ended(struct sim_world *world, qr_node id);
+/** A write of entries, or of zeros, is on the node's media. */
+void sim_oracle_written(struct sim_world *world, qr_node node, qr_group group,
+			struct qr_span written);
 /** A group of the node has just recovered: over damage that it should have noticed? */
 void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group);
 /** A datagram to a peer leaves: what it promises must be on stable media. */
@@ -99,6 +101,15 @@ void sim_oracle_tail(struct sim_world *world, qr_group group, qr_offset acked_en
 
 /* ---- between the oracle's files ---- */
 
+/** (term, vote) as the device promised it. */
+struct store_slot sim_promised_state(struct sim_world *world, qr_node node, qr_group group);
+/** NULL: the committed log opens no such session. */
+struct sim_session *sim_find_session(const struct sim_log *log, uint64_t session);
+/** Records that the node gives to somebody are committed there. */
+void sim_check_served(struct sim_world *world, qr_node node, qr_group group,
+		      const struct dp_batch *batch);
+/** The nodes are a majority of each of the configuration's halves. */
+bool sim_is_quorum(const struct sim_world *world, qr_nodes nodes);
 /** Node `node` says that everything up to `commit` is committed. */
 void sim_committed(struct sim_world *world, qr_node node, qr_group number, qr_index commit);
 /**

@@ -63,6 +63,9 @@ static void choose_members(struct sim_plan *plan, struct qr_prng *prng)
 			learners |= qr_nodes_of((qr_node)(plan->node_count - 1));
 		plan->configuration.voters = all & ~learners;
 		plan->configuration.learners = learners;
+	} else if (plan->node_count == 7 && one_in(prng, 2)) { /* two of five are replaced */
+		plan->configuration.voters_outgoing = 0x3e;
+		plan->configuration.voters = all & ~(qr_nodes)0x30;
 	} else { /* in the middle of a change: 1..3 to the others, with one in both */
 		plan->configuration.voters_outgoing = 0xe;
 		plan->configuration.voters = all & ~(qr_nodes)0x6;
@@ -77,6 +80,7 @@ static void choose_times(struct sim_plan *plan, struct qr_prng *prng)
 	plan->delay_max_ns = plan->delay_min_ns * between(prng, 1, 8);
 	plan->disk_min_ns = spread(prng, 50, 4000) * US;
 	plan->disk_max_ns = plan->disk_min_ns * between(prng, 1, 6);
+	plan->disk_late_percent = (uint32_t)qr_prng_below(prng, 3);
 	plan->retransmit_min_ns = between(prng, 5, 60) * MS;
 	plan->turn_ns = spread(prng, 20, 4000) * US;
 	plan->drift_ppm = one_in(prng, 2) ? (uint32_t)between(prng, 1, 500) : 0;
@@ -91,6 +95,8 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 	plan->geometry.segment_blocks =
 		plan->geometry.stride_blocks * (uint32_t)between(prng, 1, 4);
 	plan->window_blocks = plan->geometry.stride_blocks * (uint32_t)between(prng, 2, 5);
+	if (one_in(prng, 8)) /* what is in flight may go beyond reach of recovery */
+		plan->window_blocks = plan->geometry.stride_blocks * 10;
 	plan->write_depth = (uint32_t)between(prng, 1, 6);
 	plan->write_max_blocks = (uint32_t)between(prng, 2, plan->geometry.stride_blocks);
 	plan->segments_ahead = (uint32_t)between(prng, 1, 2);
@@ -105,7 +111,9 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 static void choose_clients(struct sim_plan *plan, struct qr_prng *prng)
 {
 	plan->client_count = (uint32_t)between(prng, 1, SIM_CLIENTS_MAX);
-	plan->sessions_max = plan->client_count + (uint32_t)between(prng, 0, 8);
+	plan->producers_per_group = one_in(prng, 4) ? 2 : 1;
+	plan->sessions_max =
+		plan->client_count * plan->producers_per_group + (uint32_t)between(prng, 0, 8);
 	plan->appends_per_second = (uint32_t)between(prng, 60, 90);
 	plan->burst = (uint32_t)spread(prng, 8, 64);
 	plan->record_bytes = (uint32_t)spread(prng, 24, one_in(prng, 6) ? 12000 : 1000);
@@ -219,4 +227,5 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t seconds)
 	if (seconds != 0)
 		plan->calm_at_ns = seconds * SECOND;
 	choose_faults(plan, &prng);
+	plan->tries_links = one_in(&prng, 2);
 }

@@ -14,6 +14,7 @@
 
 #define SIM_NODES_MAX 7
 #define SIM_CLIENTS_MAX 4
+#define SIM_PRODUCERS_MAX (2 * SIM_GROUPS_MAX) /* of a client */
 #define SIM_FAULTS_MAX 512
 #define SIM_DATAGRAM_MAX 4096
 #define SIM_HEADER_TO 7	       /* docs/formats/wire.md: the byte that names the receiver */
@@ -101,15 +102,18 @@ struct sim_plan {
 	qr_ns delay_max_ns;
 	qr_ns disk_min_ns;
 	qr_ns disk_max_ns;
-	uint32_t drift_ppm; /* clocks run up to this much too fast or too slow */
+	uint32_t disk_late_percent; /* of operations take much longer */
+	uint32_t drift_ppm;	    /* clocks run up to this much too fast or too slow */
 
 	/* the clients */
 	uint32_t client_count;
-	uint32_t appends_per_second; /* of all clients together */
-	uint32_t burst;		     /* records appended at a time, at most */
-	uint32_t record_bytes;	     /* at most, usually */
+	uint32_t producers_per_group; /* of a client */
+	uint32_t appends_per_second;  /* of all clients together */
+	uint32_t burst;		      /* records appended at a time, at most */
+	uint32_t record_bytes;	      /* at most, usually */
 	qr_ns append_timeout_ns;
 
+	bool tries_links; /* in the calm: one fails at a time */
 	qr_ns calm_at_ns; /* faults end here: since the start */
 	uint32_t fault_count;
 	struct sim_fault faults[SIM_FAULTS_MAX];

@@ -137,7 +137,7 @@ void sim_world_print(const struct sim_world *world)
 		}
 	}
 	for (uint32_t id = 1; id <= world->plan->client_count; id++) {
-		const struct sim_producer *producer = &world->clients[id].producers[1];
+		const struct sim_producer *producer = &world->clients[id].producers[0];
 
 		printf("  client %u group 1: %" PRIu64 " appended, %" PRIu64 " answered%s\n", id,
 		       producer->appended, producer->answered,

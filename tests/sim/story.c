@@ -50,6 +50,7 @@ struct story *story_create(uint64_t seed, qr_node nodes)
 		.segments_ahead = 1,
 		.entry_max_bytes = 16384,
 		.record_max_bytes = 16384,
+		.producers_per_group = 1,
 		.sessions_max = 8,
 		.inflight_entries = 64,
 		.inflight_bytes = 1u << 18,

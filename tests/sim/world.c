@@ -15,7 +15,6 @@
 
 #define SECOND ((qr_ns)1000000000)
 #define EVENTS_MAX 30000000 /* of one seed: beyond it nothing comes to an end */
-#define QUIET_SECONDS_MAX 120
 
 /* ---- failing ---- */
 
@@ -240,109 +239,11 @@ void sim_world_run_until(struct sim_world *world, qr_ns until_ns)
 
 /* ---- the story ---- */
 
-static bool all_lead(const struct sim_world *world)
-{
-	for (qr_group group = 1; group <= world->plan->group_count; group++) {
-		qr_node leader = sim_oracle_leader(world, group);
-		const struct dp_group *leading;
-
-		if (leader == 0)
-			return false;
-		leading = sim_node_group(&world->nodes[leader], group);
-		if (leading->raft.state.term != sim_oracle_term(world, group) ||
-		    raft_term_at(&leading->raft, leading->raft.commit) != leading->raft.state.term)
-			return false;
-	}
-	return true;
-}
-
-static bool all_run(const struct sim_world *world)
-{
-	for (qr_node node = 1; node <= world->plan->node_count; node++) {
-		for (qr_group group = 1; group <= world->plan->group_count; group++) {
-			if (sim_node_group(&world->nodes[node], group) == NULL)
-				return false;
-		}
-	}
-	return true;
-}
-
-static bool all_idle(const struct sim_world *world)
-{
-	for (uint32_t client = 1; client <= world->plan->client_count; client++) {
-		if (!sim_client_is_idle(world, client))
-			return false;
-	}
-	return true;
-}
-
-static void wait_for(struct sim_world *world, bool (*holds)(const struct sim_world *),
-		     qr_ns within_ns, const char *what)
-{
-	qr_ns end_ns = world->now_ns + within_ns;
-	qr_ns step_ns = world->plan->election_timeout_ns / 4;
-
-	while (!holds(world)) {
-		if (world->now_ns >= end_ns) {
-			sim_fail(world, 19, "no faults, and after %" PRIu64 " ms still not: %s",
-				 within_ns / 1000000, what);
-		}
-		sim_world_run_until(world, world->now_ns + step_ns);
-	}
-}
-
-static bool all_settled(const struct sim_world *world)
-{
-	return all_idle(world) && sim_oracle_is_converged(world);
-}
-
-static void live(struct sim_world *world)
-{
-	qr_ns timeout_ns = world->plan->election_timeout_ns;
-
-	wait_for(world, all_run, QUIET_SECONDS_MAX * SECOND, "every node has recovered");
-	/* What was on its way when the faults ended may still cost a leader its place. */
-	sim_world_run_until(world, world->now_ns + 3 * timeout_ns);
-	wait_for(world, all_lead, 7 * timeout_ns, "every group has a leader that commits");
-}
-
-static void settle(struct sim_world *world)
-{
-	qr_term terms[SIM_GROUPS_MAX + 1] = {0};
-
-	for (qr_group group = 1; group <= world->plan->group_count; group++)
-		terms[group] = sim_oracle_term(world, group);
-	world->quiet = true;
-	wait_for(world, all_settled, QUIET_SECONDS_MAX * SECOND,
-		 "every append is answered and every replica has everything");
-	for (qr_group group = 1; group <= world->plan->group_count; group++) {
-		if (sim_oracle_term(world, group) != terms[group]) {
-			sim_fail(world, 19, "no faults, and the term of group %u grows to %" PRIu64,
-				 group, sim_oracle_term(world, group));
-		}
-	}
-	sim_oracle_audit(world);
-}
-
-static void cut_power_of_all(struct sim_world *world)
-{
-	for (qr_node node = 1; node <= world->plan->node_count; node++) {
-		if (!sim_node_crash(world, node, true, world->now_ns + SECOND / 10))
-			sim_fail(world, 19, "node %u is not whole after the calm", node);
-	}
-	sim_world_run_until(world, world->now_ns + SECOND / 2);
-}
-
 void sim_world_run(struct sim_world *world)
 {
 	sim_world_run_until(world, world->start_ns + world->plan->calm_at_ns);
 	sim_faults_end_all(world);
-	live(world);
-	sim_world_run_until(world, world->now_ns + 2 * SECOND);
-	settle(world);
-	cut_power_of_all(world);
-	live(world);
-	settle(world);
+	sim_calm(world);
 	world->count.seeds++;
 	world->count.simulated_ns += world->now_ns - world->start_ns;
 }

@@ -76,6 +76,7 @@ struct sim_world {
 	qr_ns mended_ns; /* when damage was last there and went */
 	bool in_force[SIM_FAULTS_MAX];
 	bool keeps_packets; /* the plan has replays */
+	bool corrupts;	    /* there have been wrong bytes in datagrams */
 	struct sim_queue queue;
 	struct sim_net net;
 	struct sim_node nodes[SIM_NODES_MAX + 1];
@@ -98,6 +99,9 @@ void sim_world_run_until(struct sim_world *world, qr_ns until_ns);
 
 /** A disk holds planted damage or has lied, or did so not long ago: readers may have met it. */
 bool sim_world_had_damage(const struct sim_world *world);
+
+/** Everything comes back by itself: calm.c. */
+void sim_calm(struct sim_world *world);
 
 /* ---- faults.c ---- */
 

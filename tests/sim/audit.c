@@ -1,0 +1,117 @@
+/*
+ * What lies on the media: after a recovery, and in the calm, on every replica, up to the last byte.
+ */
+#include "dataplane/node/state.h"
+#include "storage/engine/internal.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/world.h"
+
+#include <string.h>
+
+/** Damage to a committed entry that recovery has just read over. */
+void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group)
+{
+	const struct sim_media *media = &world->nodes[node].disk.media;
+	const struct sim_log *log = &world->oracle.logs[group];
+
+	for (uint32_t d = 0; d < media->damage.count; d++) {
+		const struct sim_place *place = &media->damage.images[d].place;
+		qr_block block = (qr_block)place->segment * media->segment_blocks + place->block;
+
+		if (place->group != group || place->segment == SIM_SLOTS_SEGMENT ||
+		    media->damage.images[d].life == media->life)
+			continue;
+		for (qr_index i = 0; i < log->count; i++) {
+			const struct sim_entry *entry = &log->entries[i];
+			struct store_entry decoded;
+
+			if (block < entry->block || block >= entry->block + entry->blocks)
+				continue;
+			/* Unless the entry has not been promised here. */
+			if (sim_entry_on_media(world, node, group, entry, &decoded) != NULL) {
+				sim_fail(world, 9,
+					 "node %u recovered over damage in block %lu of group %u, "
+					 "entry %lu",
+					 node, (unsigned long)block, group, (unsigned long)i + 1);
+			}
+		}
+	}
+}
+
+/** At rest both slots say the same, and nothing lies behind the end of the log. */
+static void audit_rest(struct sim_world *world, qr_node node, qr_group number)
+{
+	const struct sim_media *media = &world->nodes[node].disk.media;
+	const struct sim_media_group *group = &media->groups[number];
+	const struct store_log *log = sim_node_group(&world->nodes[node], number)->log;
+	qr_block end = log->last.block;
+
+	if (!store_slots_is_busy(log) &&
+	    (group->slots[0] == NULL || group->slots[1] == NULL ||
+	     memcmp(group->slots[0], group->slots[1], STORE_SLOT_BYTES) != 0))
+		sim_fail(world, 10, "the slots of node %u, group %u differ at rest", node, number);
+	for (qr_block block = end; sim_media_block(media, number, block) != NULL; block++) {
+		if (sim_media_is_zero(media, number, block))
+			continue;
+		sim_fail(world, 21,
+			 "node %u has something in block %lu of group %u, which ends at %lu", node,
+			 (unsigned long)block, number, (unsigned long)end);
+	}
+}
+
+/** Where a reader would begin, an entry begins. */
+static void audit_index(struct sim_world *world, qr_node node, qr_group number)
+{
+	const struct store_log *log = sim_node_group(&world->nodes[node], number)->log;
+
+	for (uint32_t c = 0; c < log->index.checkpoint_count; c++) {
+		const struct store_checkpoint *checkpoint = &log->index.checkpoints[c];
+		const uint8_t *bytes =
+			sim_media_block(&world->nodes[node].disk.media, number, checkpoint->block);
+		struct store_entry entry;
+
+		if (bytes == NULL || store_entry_decode(bytes, &entry) != QR_OK ||
+		    entry.index != checkpoint->index) {
+			sim_fail(world, 15,
+				 "node %u looks for entry %lu of group %u in block %lu: not there",
+				 node, (unsigned long)checkpoint->index, number,
+				 (unsigned long)checkpoint->block);
+		}
+	}
+}
+
+static void audit_entries(struct sim_world *world, qr_node node, qr_group group)
+{
+	const struct sim_log *log = &world->oracle.logs[group];
+
+	for (qr_index i = 0; i < log->count; i++) {
+		struct store_entry decoded;
+
+		if (sim_entry_on_media(world, node, group, &log->entries[i], &decoded) == NULL) {
+			sim_fail(world, 9, "node %u has lost committed entry %lu of group %u", node,
+				 (unsigned long)i + 1, group);
+		}
+	}
+}
+
+/** Every committed entry, on every replica, as it lies there; and every acknowledged record. */
+void sim_oracle_audit(struct sim_world *world)
+{
+	for (qr_group group = 1; group <= world->plan->group_count; group++) {
+		for (qr_node node = 1; node <= world->plan->node_count; node++) {
+			audit_entries(world, node, group);
+			audit_rest(world, node, group);
+			audit_index(world, node, group);
+		}
+	}
+	for (uint32_t r = 0; r < world->oracle.record_count; r++) {
+		const struct sim_record *record = &world->oracle.records[r];
+		const struct sim_log *log = &world->oracle.logs[record->group];
+
+		if (record->acked &&
+		    (record->offset >= log->record_count || log->records[record->offset] != r)) {
+			sim_fail(world, 9, "acknowledged record %u of group %u is gone", r,
+				 record->group);
+		}
+	}
+}

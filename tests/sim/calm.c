@@ -1,0 +1,173 @@
+/*
+ * The calm: nothing is wrong from here on, and everything must come back by itself, within bounds
+ * (property 19). Then the links are tried once more, one at a time, and all nodes lose power.
+ */
+#include "consensus/base/assert.h"
+#include "dataplane/node/state.h"
+#include "tests/sim/world.h"
+
+#include <inttypes.h>
+
+#define SECOND ((qr_ns)1000000000)
+#define QUIET_SECONDS_MAX 120
+
+static bool all_lead(const struct sim_world *world)
+{
+	for (qr_group group = 1; group <= world->plan->group_count; group++) {
+		qr_node leader = sim_oracle_leader(world, group);
+		const struct dp_group *leading;
+
+		if (leader == 0)
+			return false;
+		leading = sim_node_group(&world->nodes[leader], group);
+		if (leading->raft.state.term != sim_oracle_term(world, group) ||
+		    raft_term_at(&leading->raft, leading->raft.commit) != leading->raft.state.term)
+			return false;
+	}
+	return true;
+}
+
+static bool all_run(const struct sim_world *world)
+{
+	for (qr_node node = 1; node <= world->plan->node_count; node++) {
+		for (qr_group group = 1; group <= world->plan->group_count; group++) {
+			if (sim_node_group(&world->nodes[node], group) == NULL)
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool all_idle(const struct sim_world *world)
+{
+	for (uint32_t client = 1; client <= world->plan->client_count; client++) {
+		if (!sim_client_is_idle(world, client))
+			return false;
+	}
+	return true;
+}
+
+static bool has_lost_fragments(const struct sim_world *world)
+{
+	return world->net.fragments_lost_until_ns != UINT64_MAX || all_idle(world);
+}
+
+static void wait_for(struct sim_world *world, bool (*holds)(const struct sim_world *),
+		     qr_ns within_ns, const char *what)
+{
+	qr_ns end_ns = world->now_ns + within_ns;
+	qr_ns step_ns = world->plan->election_timeout_ns / 8;
+
+	while (!holds(world)) {
+		if (world->now_ns >= end_ns) {
+			sim_fail(world, 19, "no faults, and after %" PRIu64 " ms still not: %s",
+				 within_ns / 1000000, what);
+		}
+		sim_world_run_until(world, world->now_ns + step_ns);
+	}
+}
+
+static bool all_settled(const struct sim_world *world)
+{
+	return all_idle(world) && sim_oracle_is_converged(world);
+}
+
+static void live(struct sim_world *world)
+{
+	qr_ns timeout_ns = world->plan->election_timeout_ns;
+
+	wait_for(world, all_run, QUIET_SECONDS_MAX * SECOND, "every node has recovered");
+	/* What was on its way when the faults ended may still cost a leader its place. */
+	sim_world_run_until(world, world->now_ns + 3 * timeout_ns);
+	wait_for(world, all_lead, 7 * timeout_ns, "every group has a leader that commits");
+}
+
+static void note_terms(const struct sim_world *world, qr_term terms[SIM_GROUPS_MAX + 1])
+{
+	for (qr_group group = 1; group <= world->plan->group_count; group++)
+		terms[group] = sim_oracle_term(world, group);
+}
+
+static void check_terms(struct sim_world *world, const qr_term terms[SIM_GROUPS_MAX + 1],
+			const char *when)
+{
+	for (qr_group group = 1; group <= world->plan->group_count; group++) {
+		if (sim_oracle_term(world, group) != terms[group]) {
+			sim_fail(world, 19, "%s, and the term of group %u grows to %" PRIu64, when,
+				 group, sim_oracle_term(world, group));
+		}
+	}
+}
+
+static void settle(struct sim_world *world)
+{
+	qr_term terms[SIM_GROUPS_MAX + 1] = {0};
+
+	note_terms(world, terms);
+	world->quiet = true;
+	wait_for(world, all_settled, QUIET_SECONDS_MAX * SECOND,
+		 "every append is answered and every replica has everything");
+	check_terms(world, terms, "no faults");
+	sim_oracle_audit(world);
+}
+
+/** A leader whom a quorum hears stays one, whatever the node does that does not hear it. */
+static void deafen(struct sim_world *world)
+{
+	qr_nodes all = ((qr_nodes)1 << (world->plan->node_count + 1)) - 2;
+	qr_node leader = sim_oracle_leader(world, 1);
+	qr_node deaf = (qr_node)sim_between(world, 1, world->plan->node_count);
+	qr_term terms[SIM_GROUPS_MAX + 1] = {0};
+
+	/* Another group's leader may be the deaf one, and lose the leader of this one. */
+	if (deaf == leader || !sim_is_quorum(world, all & ~qr_nodes_of(deaf)) ||
+	    !sim_is_quorum(world, all & ~qr_nodes_of(leader)))
+		return;
+	note_terms(world, terms);
+	world->net.cut[leader][deaf] = true;
+	world->net.cut[deaf][leader] = sim_percent(world, 50);
+	sim_world_run_until(world, world->now_ns + 6 * world->plan->election_timeout_ns);
+	sim_net_rewire(world);
+	sim_world_run_until(world, world->now_ns + world->plan->election_timeout_ns);
+	check_terms(world, terms, "one node does not hear one leader");
+}
+
+/**
+ * The first fragments of what is appended now are lost, and nothing follows that would tell: they
+ * are repeated before consensus would see to it.
+ */
+static void lose_fragments(struct sim_world *world)
+{
+	qr_ns timeout_ns = world->plan->election_timeout_ns;
+
+	world->net.fragments_lost_of = sim_oracle_leader(world, 1);
+	world->net.fragments_lost_until_ns = UINT64_MAX; /* until the first was */
+	if (sim_client_append(world, 1, 1)) {
+		wait_for(world, has_lost_fragments, timeout_ns, "a leader sends what was appended");
+		wait_for(world, all_idle, timeout_ns * 3 / 4, "lost fragments are repeated");
+	}
+	world->net.fragments_lost_of = 0;
+}
+
+static void cut_power_of_all(struct sim_world *world)
+{
+	for (qr_node node = 1; node <= world->plan->node_count; node++) {
+		if (!sim_node_crash(world, node, true, world->now_ns + SECOND / 10))
+			sim_fail(world, 19, "node %u is not whole after the calm", node);
+	}
+	sim_world_run_until(world, world->now_ns + SECOND / 2);
+}
+void sim_calm(struct sim_world *world)
+{
+	live(world);
+	sim_world_run_until(world, world->now_ns + 2 * SECOND);
+	settle(world);
+	if (world->plan->tries_links) {
+		deafen(world);
+		lose_fragments(world);
+		settle(world);
+	}
+	cut_power_of_all(world);
+	live(world);
+	settle(world);
+}
