@@ -8,12 +8,46 @@
 
 #include <string.h>
 
+/** What lay behind the end is gone, for the next recovery would read it. */
+static void check_nothing_behind(struct sim_world *world, qr_node node, qr_group group)
+{
+	const struct sim_media *media = &world->nodes[node].disk.media;
+	qr_block end = sim_node_group(&world->nodes[node], group)->log->last.block;
+	struct sim_place place = {.group = group};
+
+	for (qr_block block = end;; block++) {
+		place.segment = (uint32_t)(block / media->segment_blocks);
+		place.block = (uint32_t)(block % media->segment_blocks);
+		if (!sim_media_has_segment(media, group, place.segment))
+			return;
+		if (!sim_media_is_zero(sim_media_promised(media, place))) {
+			sim_fail(world, 21,
+				 "node %u has something in block %lu of group %u, which ends at "
+				 "%lu",
+				 node, (unsigned long)block, group, (unsigned long)end);
+		}
+	}
+}
+
+void sim_oracle_ended(struct sim_world *world, qr_node id)
+{
+	for (qr_group number = 1; number <= world->plan->group_count; number++) {
+		const struct dp_group *group = sim_node_group(&world->nodes[id], number);
+
+		if (group != NULL && !store_scrub_is_active(group->log) &&
+		    group->log->writes.count == 0 &&
+		    group->log->writes.issued == group->log->last.index)
+			check_nothing_behind(world, id, number);
+	}
+}
+
 /** Damage to a committed entry that recovery has just read over. */
 void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group)
 {
 	const struct sim_media *media = &world->nodes[node].disk.media;
 	const struct sim_log *log = &world->oracle.logs[group];
 
+	check_nothing_behind(world, node, group);
 	for (uint32_t d = 0; d < media->damage.count; d++) {
 		const struct sim_place *place = &media->damage.images[d].place;
 		qr_block block = (qr_block)place->segment * media->segment_blocks + place->block;
@@ -44,19 +78,12 @@ static void audit_rest(struct sim_world *world, qr_node node, qr_group number)
 	const struct sim_media *media = &world->nodes[node].disk.media;
 	const struct sim_media_group *group = &media->groups[number];
 	const struct store_log *log = sim_node_group(&world->nodes[node], number)->log;
-	qr_block end = log->last.block;
 
 	if (!store_slots_is_busy(log) &&
 	    (group->slots[0] == NULL || group->slots[1] == NULL ||
 	     memcmp(group->slots[0], group->slots[1], STORE_SLOT_BYTES) != 0))
 		sim_fail(world, 10, "the slots of node %u, group %u differ at rest", node, number);
-	for (qr_block block = end; sim_media_block(media, number, block) != NULL; block++) {
-		if (sim_media_is_zero(media, number, block))
-			continue;
-		sim_fail(world, 21,
-			 "node %u has something in block %lu of group %u, which ends at %lu", node,
-			 (unsigned long)block, number, (unsigned long)end);
-	}
+	check_nothing_behind(world, node, number);
 }
 
 /** Where a reader would begin, an entry begins. */

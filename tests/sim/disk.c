@@ -99,6 +99,28 @@ static qr_ns latency(struct sim_world *world, struct sim_disk *disk, const struc
 	return took_ns;
 }
 
+/** The device may carry out two writes in any order, so they never meet. */
+static void check_apart(struct sim_world *world, qr_node node, const struct store_op *op)
+{
+	const struct sim_disk *disk = &world->nodes[node].disk;
+
+	for (uint32_t f = 0; f < disk->flying_count; f++) {
+		const struct store_op *other = &disk->flying[f]->op;
+
+		if (is_write(other) && other->group == op->group &&
+		    (other->kind == STORE_OP_WRITE_SLOT) == (op->kind == STORE_OP_WRITE_SLOT) &&
+		    other->segment == op->segment &&
+		    other->offset_bytes < op->offset_bytes + op->size_bytes &&
+		    op->offset_bytes < other->offset_bytes + other->size_bytes) {
+			sim_fail(world, 13,
+				 "node %u writes bytes %lu.. of segment %lu of group %u while "
+				 "another write there is under way",
+				 node, (unsigned long)op->offset_bytes, (unsigned long)op->segment,
+				 op->group);
+		}
+	}
+}
+
 void sim_disk_start(struct sim_world *world, qr_node node, const struct store_op *op)
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
@@ -108,6 +130,9 @@ void sim_disk_start(struct sim_world *world, qr_node node, const struct store_op
 	QR_ASSERT(op->offset_bytes % QR_BLOCK_BYTES == 0 && op->size_bytes % QR_BLOCK_BYTES == 0);
 	flying->op = *op;
 	if (is_write(op)) {
+		check_apart(world, node, op);
+		if (op->kind == STORE_OP_WRITE_SLOT)
+			sim_oracle_slot(world, node, op->group, place_of(op, 0).block);
 		flying->bytes = sim_must(malloc(op->size_bytes));
 		memcpy(flying->bytes, op->data, op->size_bytes);
 	}

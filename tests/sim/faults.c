@@ -21,11 +21,27 @@ static void question_leader(struct sim_world *world)
 	}
 }
 
+/** Its last writes are still under way when another leader's entries replace them. */
+static void depose(struct sim_world *world, uint32_t number, qr_ns until_ns)
+{
+	const struct sim_fault *fault = &world->plan->faults[number];
+	qr_node leader = sim_oracle_leader(world, fault->amount % world->plan->group_count + 1);
+	struct sim_disk *disk = &world->nodes[leader].disk;
+	qr_ns lag_ns = fault->amount / 16 % 4 * world->plan->election_timeout_ns / 8;
+
+	world->deposed[number] = leader;
+	if (leader == 0 || lag_ns == 0)
+		return;
+	if (disk->stuck_until_ns < until_ns + lag_ns)
+		disk->stuck_until_ns = until_ns + lag_ns;
+}
+
 static bool is_of_the_network(enum sim_fault_kind kind)
 {
 	return kind == SIM_FAULT_ISOLATE || kind == SIM_FAULT_SPLIT || kind == SIM_FAULT_ONE_WAY ||
-	       kind == SIM_FAULT_CHAIN || kind == SIM_FAULT_CLOG || kind == SIM_FAULT_LOSS ||
-	       kind == SIM_FAULT_DUPLICATES || kind == SIM_FAULT_DELAY || kind == SIM_FAULT_FLIPS;
+	       kind == SIM_FAULT_DEPOSE || kind == SIM_FAULT_CHAIN || kind == SIM_FAULT_CLOG ||
+	       kind == SIM_FAULT_LOSS || kind == SIM_FAULT_DUPLICATES || kind == SIM_FAULT_DELAY ||
+	       kind == SIM_FAULT_FLIPS;
 }
 
 static bool crash(struct sim_world *world, qr_node id, bool power, qr_ns until_ns)
@@ -191,6 +207,8 @@ void sim_fault_begin(struct sim_world *world, uint32_t number)
 	world->corrupts = world->corrupts || fault->kind == SIM_FAULT_FLIPS ||
 			  fault->kind == SIM_FAULT_GARBAGE;
 	if (is_of_the_network(fault->kind)) {
+		if (fault->kind == SIM_FAULT_DEPOSE)
+			depose(world, number, until_ns);
 		sim_net_rewire(world);
 		if (fault->kind == SIM_FAULT_SPLIT)
 			question_leader(world);
@@ -210,6 +228,9 @@ void sim_fault_end(struct sim_world *world, uint32_t number)
 		return;
 	world->in_force[number] = false;
 	sim_trace(world, SIM_TRACE_HEAL, fault->a, number, fault->kind, 0);
+	/* Now it cuts off what it appended alone, and loses power in the middle of that. */
+	if (fault->kind == SIM_FAULT_DEPOSE && fault->amount / 64 % 2 == 0)
+		world->nodes[world->deposed[number]].effects_left = 1 + fault->amount / 128 % 24;
 	if (is_of_the_network(fault->kind))
 		sim_net_rewire(world);
 }

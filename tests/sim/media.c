@@ -106,10 +106,8 @@ const uint8_t *sim_media_block(const struct sim_media *media, qr_group group, qr
 	return sim_media_at(media, place);
 }
 
-bool sim_media_is_zero(const struct sim_media *media, qr_group group, qr_block block)
+bool sim_media_is_zero(const uint8_t *bytes)
 {
-	const uint8_t *bytes = sim_media_block(media, group, block);
-
 	return bytes == zeros || memcmp(bytes, zeros, QR_BLOCK_BYTES) == 0;
 }
 

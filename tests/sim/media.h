@@ -64,8 +64,8 @@ bool sim_media_has_segment(const struct sim_media *media, qr_group group, uint64
 const uint8_t *sim_media_at(const struct sim_media *media, struct sim_place place);
 /** A block of a group's log space; NULL beyond what exists. */
 const uint8_t *sim_media_block(const struct sim_media *media, qr_group group, qr_block block);
-/** Whether an existing block of a group's log space holds zeros. */
-bool sim_media_is_zero(const struct sim_media *media, qr_group group, qr_block block);
+/** Whether a block holds zeros. @param bytes  as one of the above returned it. */
+bool sim_media_is_zero(const uint8_t *bytes);
 /**
  * Replace a block.
  * @param bytes  its sectors with a bit in `sectors` are taken.

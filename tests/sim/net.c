@@ -132,8 +132,10 @@ static void cut_both(struct sim_net *net, uint8_t a, uint8_t b)
 	net->cut[b][a] = true;
 }
 
-static void wire_fault(struct sim_world *world, const struct sim_fault *fault)
+static void wire_fault(struct sim_world *world, uint32_t number)
 {
+	const struct sim_fault *fault = &world->plan->faults[number];
+	qr_node deposed = world->deposed[number];
 	struct sim_net *net = &world->net;
 	qr_node nodes = world->plan->node_count;
 
@@ -143,6 +145,8 @@ static void wire_fault(struct sim_world *world, const struct sim_fault *fault)
 				   (a == fault->a || b == fault->a);
 
 			cut = cut || (fault->kind == SIM_FAULT_CHAIN && b - a > 1);
+			cut = cut ||
+			      (fault->kind == SIM_FAULT_DEPOSE && (a == deposed || b == deposed));
 			cut = cut || (fault->kind == SIM_FAULT_SPLIT &&
 				      (fault->amount >> a & 1) != (fault->amount >> b & 1));
 			if (cut)
@@ -179,7 +183,7 @@ void sim_net_rewire(struct sim_world *world)
 	net->delay_times = 1;
 	for (uint32_t f = 0; f < world->plan->fault_count; f++) {
 		if (world->in_force[f])
-			wire_fault(world, &world->plan->faults[f]);
+			wire_fault(world, f);
 	}
 }
 

@@ -181,6 +181,7 @@ bool sim_node_crash(struct sim_world *world, qr_node id, bool power, qr_ns start
 	QR_ASSERT(node->up);
 	if (sim_disk_is_fragile(&node->disk))
 		return false;
+	sim_oracle_ended(world, id);
 	sim_disk_crash(world, id, power);
 	empty_inbox(world, node);
 	node->core = NULL;

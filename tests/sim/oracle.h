@@ -71,9 +71,13 @@ void sim_oracle_fini(struct sim_oracle *oracle);
 /* ---- nodes ---- */
 
 void sim_oracle_turned(struct sim_world *world, qr_node id);
+/** A write to one of the slots begins: a crash may leave nothing of what is there. */
+void sim_oracle_slot(struct sim_world *world, qr_node node, qr_group group, uint32_t number);
 /** A write of entries, or of zeros, is on the node's media. */
 void sim_oracle_written(struct sim_world *world, qr_node node, qr_group group,
 			struct qr_span written);
+/** The node's process ends: where it was idle, what do its media hold? */
+void sim_oracle_ended(struct sim_world *world, qr_node id);
 /** A group of the node has just recovered: over damage that it should have noticed? */
 void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group);
 /** A datagram to a peer leaves: what it promises must be on stable media. */

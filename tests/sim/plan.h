@@ -33,6 +33,7 @@
 	X(ISOLATE, "isolate")	      /* a has no link at all */                                   \
 	X(SPLIT, "split")	      /* nodes in mask `amount` do not reach the others */         \
 	X(ONE_WAY, "one-way")	      /* a's datagrams do not reach b */                           \
+	X(DEPOSE, "depose")	      /* who leads hears no node, clients append, its disk lags */ \
 	X(CHAIN, "chain")	      /* each node reaches its neighbours in number only */        \
 	X(CLOG, "clog")		      /* from a to b all waits until the fault ends */             \
 	X(LOSS, "loss")		      /* percent */                                                \

@@ -12,20 +12,42 @@
 
 #include <string.h>
 
+/** What the device promised of a slot. */
+static enum qr_error promised_slot(struct sim_world *world, qr_node node, struct sim_place place,
+				   struct store_slot *ret_slot)
+{
+	return store_slot_decode(sim_media_promised(&world->nodes[node].disk.media, place),
+				 ret_slot);
+}
+
 struct store_slot sim_promised_state(struct sim_world *world, qr_node node, qr_group group)
 {
-	uint8_t both[STORE_SLOTS * STORE_SLOT_BYTES];
-	struct store_slot slot = {0};
+	struct store_slot chosen = {0};
 
 	for (uint32_t s = 0; s < STORE_SLOTS; s++) {
-		struct sim_place place = {group, SIM_SLOTS_SEGMENT, s};
+		struct store_slot slot;
 
-		memcpy(both + (size_t)s * STORE_SLOT_BYTES,
-		       sim_media_promised(&world->nodes[node].disk.media, place), STORE_SLOT_BYTES);
+		if (promised_slot(world, node, (struct sim_place){group, SIM_SLOTS_SEGMENT, s},
+				  &slot) == QR_OK &&
+		    slot.serial > chosen.serial)
+			chosen = slot;
 	}
-	if (store_slot_choose(both, &slot) != QR_OK)
-		return (struct store_slot){0};
-	return slot;
+	return chosen;
+}
+
+void sim_oracle_slot(struct sim_world *world, qr_node node, qr_group group, uint32_t number)
+{
+	struct sim_place place = {group, SIM_SLOTS_SEGMENT, number};
+	struct store_slot slot;
+	struct store_slot twin;
+
+	if (promised_slot(world, node, place, &slot) != QR_OK)
+		return;
+	place.block = STORE_SLOTS - 1 - number;
+	if (promised_slot(world, node, place, &twin) != QR_OK || twin.serial < slot.serial) {
+		sim_fail(world, 10, "node %u writes over the only copy of state %lu of group %u",
+			 node, (unsigned long)slot.serial, group);
+	}
 }
 
 static void check_state_is_stable(struct sim_world *world, qr_node node, qr_group group,

@@ -75,8 +75,9 @@ struct sim_world {
 	bool quiet;	 /* clients begin nothing new */
 	qr_ns mended_ns; /* when damage was last there and went */
 	bool in_force[SIM_FAULTS_MAX];
-	bool keeps_packets; /* the plan has replays */
-	bool corrupts;	    /* there have been wrong bytes in datagrams */
+	qr_node deposed[SIM_FAULTS_MAX]; /* whom such a fault met; 0: nobody led */
+	bool keeps_packets;		 /* the plan has replays */
+	bool corrupts;			 /* there have been wrong bytes in datagrams */
 	struct sim_queue queue;
 	struct sim_net net;
 	struct sim_node nodes[SIM_NODES_MAX + 1];
