@@ -117,11 +117,11 @@ static bool waits_at_the_end(const struct dp_consumer *consumer)
 	return consumer->config.follow || consumer->config.until != UINT64_MAX;
 }
 
-static void ask(struct dp_consumer *consumer, struct dp_turn *turn)
+static void ask(struct dp_consumer *consumer, struct dp_client_turn *turn)
 {
 	struct dp_client *client = consumer->client;
 	struct qr_writer writer;
-	struct dp_client_tx *tx = dp_turn_begin(turn, &writer);
+	struct dp_client_tx *tx = dp_client_turn_begin(turn, &writer);
 	struct wire_read read = {
 		.request = ++client->serial << SLOT_BITS | consumer->slot,
 		.offset = consumer->next,
@@ -132,8 +132,8 @@ static void ask(struct dp_consumer *consumer, struct dp_turn *turn)
 	if (tx == NULL)
 		return;
 	wire_put_read(&writer, consumer->config.group, &read);
-	dp_turn_send(turn, tx, &writer, consumer->route.target,
-		     dp_route_core(client, &consumer->route));
+	dp_client_turn_send(turn, tx, &writer, consumer->route.target,
+			    dp_route_core(client, &consumer->route));
 	consumer->request = read.request;
 	consumer->asked_ns = turn->now_ns;
 	consumer->first_slice = true;
@@ -143,7 +143,7 @@ static void ask(struct dp_consumer *consumer, struct dp_turn *turn)
 		turn->now_ns + consumer->route.rto + (qr_ns)read.wait_ms * 1000000u;
 }
 
-void dp_consumer_poll(struct dp_consumer *consumer, struct dp_turn *turn)
+void dp_consumer_poll(struct dp_consumer *consumer, struct dp_client_turn *turn)
 {
 	struct dp_route *route = &consumer->route;
 
@@ -163,7 +163,7 @@ void dp_consumer_poll(struct dp_consumer *consumer, struct dp_turn *turn)
 		}
 	}
 	if (!consumer->paused && route->timer_at == 0 && turn->now_ns >= route->hold_until &&
-	    !dp_turn_is_full(turn))
+	    !dp_client_turn_is_full(turn))
 		ask(consumer, turn);
 }
 

@@ -152,7 +152,7 @@ struct dp_client {
 };
 
 /** One call of poll: the caller's buffers, and how many are filled. */
-struct dp_turn {
+struct dp_client_turn {
 	struct dp_client *client;
 	qr_ns now_ns;
 	struct dp_client_tx *tx;
@@ -161,12 +161,13 @@ struct dp_turn {
 };
 
 /** The next buffer with a datagram begun in it; NULL when there is none. */
-struct dp_client_tx *dp_turn_begin(struct dp_turn *turn, struct qr_writer *ret_writer);
+struct dp_client_tx *dp_client_turn_begin(struct dp_client_turn *turn,
+					  struct qr_writer *ret_writer);
 /** Finish it, to a core of a node. */
-void dp_turn_send(struct dp_turn *turn, struct dp_client_tx *tx, struct qr_writer *writer,
-		  qr_node node, uint8_t core);
+void dp_client_turn_send(struct dp_client_turn *turn, struct dp_client_tx *tx,
+			 struct qr_writer *writer, qr_node node, uint8_t core);
 
-static inline bool dp_turn_is_full(const struct dp_turn *turn)
+static inline bool dp_client_turn_is_full(const struct dp_client_turn *turn)
 {
 	return turn->count == turn->max;
 }
@@ -181,7 +182,7 @@ bool dp_producer_close_chunk(struct dp_producer *producer);
 void dp_producer_complete(struct dp_producer *producer);
 void dp_producer_end(struct dp_producer *producer, enum qr_error error);
 /* send.c */
-void dp_producer_poll(struct dp_producer *producer, struct dp_turn *turn);
+void dp_producer_poll(struct dp_producer *producer, struct dp_client_turn *turn);
 qr_ns dp_producer_deadline(const struct dp_producer *producer);
 void dp_producer_rewind(struct dp_producer *producer, uint64_t number, bool lost);
 /* reply.c */
@@ -190,14 +191,14 @@ void dp_producer_opened(struct dp_producer *producer, qr_node from,
 void dp_producer_replied(struct dp_producer *producer, qr_node from,
 			 const struct wire_chunk_reply *reply);
 /* consumer.c, slice.c */
-void dp_consumer_poll(struct dp_consumer *consumer, struct dp_turn *turn);
+void dp_consumer_poll(struct dp_consumer *consumer, struct dp_client_turn *turn);
 qr_ns dp_consumer_deadline(const struct dp_consumer *consumer);
 void dp_consumer_received(struct dp_consumer *consumer, qr_node from,
 			  const struct wire_records *records);
 void dp_consumer_take(struct dp_consumer *consumer, const struct wire_records *records);
 void dp_consumer_end(struct dp_consumer *consumer, enum qr_error error);
 /* question.c */
-void dp_pending_poll(struct dp_pending *pending, struct dp_turn *turn);
+void dp_pending_poll(struct dp_pending *pending, struct dp_client_turn *turn);
 qr_ns dp_pending_deadline(const struct dp_pending *pending);
 /** A message that answers a question, or claims to. */
 enum qr_error dp_client_answered(struct dp_client *client, qr_node from,

@@ -177,11 +177,11 @@ void dp_client_receive(struct dp_client *client, struct qr_span datagram, qr_ns 
 
 /* ---- datagrams out ---- */
 
-struct dp_client_tx *dp_turn_begin(struct dp_turn *turn, struct qr_writer *ret_writer)
+struct dp_client_tx *dp_client_turn_begin(struct dp_client_turn *turn, struct qr_writer *ret_writer)
 {
 	struct dp_client_tx *tx;
 
-	if (dp_turn_is_full(turn))
+	if (dp_client_turn_is_full(turn))
 		return NULL;
 	tx = &turn->tx[turn->count];
 	QR_ASSERT(tx->capacity_bytes >= turn->client->config.datagram_max);
@@ -190,8 +190,8 @@ struct dp_client_tx *dp_turn_begin(struct dp_turn *turn, struct qr_writer *ret_w
 	return tx;
 }
 
-void dp_turn_send(struct dp_turn *turn, struct dp_client_tx *tx, struct qr_writer *writer,
-		  qr_node node, uint8_t core)
+void dp_client_turn_send(struct dp_client_turn *turn, struct dp_client_tx *tx,
+			 struct qr_writer *writer, qr_node node, uint8_t core)
 {
 	struct dp_client *client = turn->client;
 	const struct wire_header header = {
@@ -214,7 +214,7 @@ void dp_turn_send(struct dp_turn *turn, struct dp_client_tx *tx, struct qr_write
 unsigned dp_client_poll(struct dp_client *client, qr_ns now_ns, struct dp_client_tx *tx,
 			unsigned max)
 {
-	struct dp_turn turn = {.client = client, .now_ns = now_ns, .tx = tx, .max = max};
+	struct dp_client_turn turn = {.client = client, .now_ns = now_ns, .tx = tx, .max = max};
 
 	client->now_ns = now_ns;
 	for (uint32_t i = 0; i < DP_CLIENT_REQUESTS_MAX; i++) {

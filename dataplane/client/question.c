@@ -96,7 +96,7 @@ static void put(struct qr_writer *writer, const struct dp_pending *pending)
 	}
 }
 
-static void ask(struct dp_pending *pending, struct dp_turn *turn)
+static void ask(struct dp_pending *pending, struct dp_client_turn *turn)
 {
 	qr_node node = pending->route.target;
 	uint8_t core = dp_route_core(turn->client, &pending->route);
@@ -112,12 +112,12 @@ static void ask(struct dp_pending *pending, struct dp_turn *turn)
 		node = pending->question.node;
 		core = pending->question.core;
 	}
-	tx = dp_turn_begin(turn, &writer);
+	tx = dp_client_turn_begin(turn, &writer);
 	if (tx == NULL)
 		return;
 	put(&writer, pending);
 	tx->seed = seed;
-	dp_turn_send(turn, tx, &writer, node, core);
+	dp_client_turn_send(turn, tx, &writer, node, core);
 	dp_route_wait(&pending->route, turn->now_ns);
 }
 
@@ -131,7 +131,7 @@ static void answer(struct dp_client *client, struct dp_pending *pending, enum qr
 	on_answer(context, &client->answer);
 }
 
-void dp_pending_poll(struct dp_pending *pending, struct dp_turn *turn)
+void dp_pending_poll(struct dp_pending *pending, struct dp_client_turn *turn)
 {
 	if (pending->deadline_ns == 0)
 		pending->deadline_ns = turn->now_ns + pending->question.timeout_ns;

@@ -65,26 +65,26 @@ static bool has_next(struct dp_producer *producer, qr_ns now_ns)
 
 /* ---- datagrams ---- */
 
-static void send_open(struct dp_producer *producer, struct dp_turn *turn)
+static void send_open(struct dp_producer *producer, struct dp_client_turn *turn)
 {
 	const struct wire_session_open open = {
 		.nonce = {producer->nonce[0], producer->nonce[1]},
 		.ticket = producer->config.ticket,
 	};
 	struct qr_writer writer;
-	struct dp_client_tx *tx = dp_turn_begin(turn, &writer);
+	struct dp_client_tx *tx = dp_client_turn_begin(turn, &writer);
 
 	if (tx == NULL)
 		return;
 	wire_put_session_open(&writer, producer->config.group, &open);
-	dp_turn_send(turn, tx, &writer, producer->route.target,
-		     dp_route_core(producer->client, &producer->route));
+	dp_client_turn_send(turn, tx, &writer, producer->route.target,
+			    dp_route_core(producer->client, &producer->route));
 	producer->asked_ns = turn->now_ns;
 	dp_route_wait(&producer->route, turn->now_ns);
 }
 
 /** A whole chunk, or its next piece. */
-static bool send_chunk(struct dp_producer *producer, struct dp_turn *turn)
+static bool send_chunk(struct dp_producer *producer, struct dp_client_turn *turn)
 {
 	struct dp_chunk *chunk = dp_producer_chunk(producer, producer->next);
 	uint32_t room = producer->client->config.datagram_max - DP_CHUNK_OVERHEAD;
@@ -102,14 +102,14 @@ static bool send_chunk(struct dp_producer *producer, struct dp_turn *turn)
 			 left < room ? left : room},
 	};
 	struct qr_writer writer;
-	struct dp_client_tx *tx = dp_turn_begin(turn, &writer);
+	struct dp_client_tx *tx = dp_client_turn_begin(turn, &writer);
 
 	if (tx == NULL)
 		return false;
 	wire_put_chunk(&writer, producer->config.group, &message);
 	qr_write_bytes(&writer, message.bulk.data, message.bulk.size_bytes);
-	dp_turn_send(turn, tx, &writer, producer->route.target,
-		     dp_route_core(producer->client, &producer->route));
+	dp_client_turn_send(turn, tx, &writer, producer->route.target,
+			    dp_route_core(producer->client, &producer->route));
 	if (left <= room) {
 		turn->client->stats.retransmits += chunk->sends != 0;
 		chunk->sends++;
@@ -170,7 +170,7 @@ static void check_timer(struct dp_producer *producer, qr_ns now_ns)
 		dp_producer_rewind(producer, producer->first, true);
 }
 
-void dp_producer_poll(struct dp_producer *producer, struct dp_turn *turn)
+void dp_producer_poll(struct dp_producer *producer, struct dp_client_turn *turn)
 {
 	if (producer->state == DP_PRODUCER_ENDED)
 		return;
