@@ -6,7 +6,7 @@
 #include "tests/sim/client.h"
 
 #include "consensus/base/assert.h"
-#include "dataplane/client/machine.h"
+#include "dataplane/client/internal.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/world.h"
 
@@ -323,6 +323,19 @@ static void ask_anything(struct sim_world *world, struct sim_client *client)
 	ask(world, client, group, node);
 }
 
+/** A redirect of long ago arrives: what is unanswered goes to that node. */
+static void misdirect(struct sim_world *world, struct sim_client *client, qr_node node)
+{
+	for (uint32_t p = 0; p < client->producer_count; p++) {
+		struct dp_producer *machine = client->producers[p].machine;
+
+		if (machine->state == DP_PRODUCER_OPEN &&
+		    dp_route_not_leader(client->machine, &machine->route, machine->route.target,
+					node, world->now_ns))
+			dp_producer_rewind(machine, machine->first, false);
+	}
+}
+
 void sim_client_ask(struct sim_world *world, uint32_t id, qr_node node)
 {
 	struct sim_client *client = &world->clients[id];
@@ -331,6 +344,8 @@ void sim_client_ask(struct sim_world *world, uint32_t id, qr_node node)
 		return;
 	for (qr_group group = 1; group <= world->plan->group_count; group++)
 		ask(world, client, group, node);
+	if (sim_percent(world, 25))
+		misdirect(world, client, node);
 	sim_client_wake(world, id, world->now_ns);
 }
 

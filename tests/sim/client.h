@@ -69,7 +69,7 @@ void sim_client_wake(struct sim_world *world, uint32_t id, qr_ns at_ns);
 bool sim_client_append(struct sim_world *world, uint32_t id, qr_group group);
 /** It ends, and another one begins: what was unanswered stays so. */
 void sim_client_end(struct sim_world *world, uint32_t id);
-/** Linearizable questions, one a group, to that node first. */
+/** Linearizable questions, one a group, to that node first; now and then appends as well. */
 void sim_client_ask(struct sim_world *world, uint32_t id, qr_node node);
 /** Every record of this client is answered, or its producer has ended. */
 bool sim_client_is_idle(const struct sim_world *world, uint32_t id);

@@ -247,6 +247,10 @@ static bool lose(struct sim_world *world, struct sim_disk *disk, const struct si
 
 	if (first && sim_media_damage_count(&disk->media) != 0)
 		return false;
+	/* Behind the zeros of a cut suffix: some of what replaces it. */
+	if (disk->lose_suffix && !first &&
+	    (flying->op.kind != STORE_OP_WRITE || sim_percent(world, 50)))
+		return false;
 	if (disk->lose_from_zeros && (flying->op.kind != STORE_OP_WRITE || !is_zero(flying->bytes)))
 		return false;
 	disk->losing = disk->lose_writes > 1;
@@ -440,6 +444,7 @@ void sim_disk_crash(struct sim_world *world, qr_node node, bool power)
 	disk->fail_write = false;
 	disk->lose_writes = 0;
 	disk->losing = false;
+	disk->lose_suffix = false;
 }
 
 /* ---- damage ---- */

@@ -40,6 +40,7 @@ struct sim_disk {
 	bool fail_write;      /* the next one */
 	uint32_t lose_writes; /* so many from the next one on */
 	bool lose_from_zeros; /* or rather from the next one of zeros: a suffix that is cut off */
+	bool lose_suffix;     /* and then log writes only, some of them */
 	bool losing;	      /* some of them were, more will be */
 	bool misdirect_write;
 };

@@ -36,6 +36,22 @@ static void depose(struct sim_world *world, uint32_t number, qr_ns until_ns)
 		disk->stuck_until_ns = until_ns + lag_ns;
 }
 
+/** It cuts off what it appended alone, and loses power or writes in the middle of that. */
+static void reinstate(struct sim_world *world, uint32_t number)
+{
+	struct sim_node *node = &world->nodes[world->deposed[number]];
+	uint32_t dice = world->plan->faults[number].amount / 64;
+
+	if (dice % 2 == 0)
+		node->effects_left = 1 + dice / 4 % 24;
+	if (dice % 4 == 1) {
+		node->disk.lose_writes = 2 + dice / 4 % 3;
+		node->disk.lose_from_zeros = true;
+		node->disk.lose_suffix = true;
+		node->disk.losing = false;
+	}
+}
+
 static bool is_of_the_network(enum sim_fault_kind kind)
 {
 	return kind == SIM_FAULT_ISOLATE || kind == SIM_FAULT_SPLIT || kind == SIM_FAULT_ONE_WAY ||
@@ -180,13 +196,14 @@ static bool begin_disk(struct sim_world *world, const struct sim_fault *fault, q
 	case SIM_FAULT_LOST_WRITE:
 		disk->lose_writes = 1 + fault->amount % 4;
 		disk->lose_from_zeros = fault->amount / 4 % 2 == 0;
+		disk->lose_suffix = fault->amount / 8 % 2 == 0;
 		disk->losing = false;
 		return false;
 	case SIM_FAULT_MISDIRECTED:
 		disk->misdirect_write = true;
 		return false;
 	case SIM_FAULT_ROT:
-		if (fault->amount % 4 == 0)
+		if (fault->amount % 2 == 0)
 			return rot_and_restart(world, fault->a, until_ns);
 		return sim_disk_rot(world, fault->a);
 	case SIM_FAULT_ROT_SLOT:
@@ -229,8 +246,8 @@ void sim_fault_end(struct sim_world *world, uint32_t number)
 	world->in_force[number] = false;
 	sim_trace(world, SIM_TRACE_HEAL, fault->a, number, fault->kind, 0);
 	/* Now it cuts off what it appended alone, and loses power in the middle of that. */
-	if (fault->kind == SIM_FAULT_DEPOSE && fault->amount / 64 % 2 == 0)
-		world->nodes[world->deposed[number]].effects_left = 1 + fault->amount / 128 % 24;
+	if (fault->kind == SIM_FAULT_DEPOSE)
+		reinstate(world, number);
 	if (is_of_the_network(fault->kind))
 		sim_net_rewire(world);
 }
@@ -293,6 +310,7 @@ static void mend_node(struct sim_world *world, struct sim_node *node)
 	disk->fail_write = false;
 	disk->lose_writes = 0;
 	disk->losing = false;
+	disk->lose_suffix = false;
 	disk->misdirect_write = false;
 	node->effects_left = 0;
 	node->paused_until_ns = 0;

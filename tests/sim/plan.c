@@ -95,8 +95,6 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 	plan->geometry.segment_blocks =
 		plan->geometry.stride_blocks * (uint32_t)between(prng, 1, 4);
 	plan->window_blocks = plan->geometry.stride_blocks * (uint32_t)between(prng, 2, 5);
-	if (one_in(prng, 8)) /* what is in flight may go beyond reach of recovery */
-		plan->window_blocks = plan->geometry.stride_blocks * 10;
 	plan->write_depth = (uint32_t)between(prng, 1, 6);
 	plan->write_max_blocks = (uint32_t)between(prng, 2, plan->geometry.stride_blocks);
 	plan->segments_ahead = (uint32_t)between(prng, 1, 2);
@@ -106,6 +104,18 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 	plan->inflight_bytes = (uint32_t)spread(prng, 1u << 16, 1u << 20);
 	plan->datagram_max = (uint32_t)between(prng, 1280, SIM_DATAGRAM_MAX);
 	plan->priorities = one_in(prng, 4);
+}
+
+/** Strides pass quickly: much is in flight, and far from where a slot was last written. */
+static void choose_haste(struct sim_plan *plan, struct qr_prng *prng)
+{
+	plan->geometry.stride_blocks = 16;
+	plan->geometry.segment_blocks = 16 * (uint32_t)between(prng, 2, 8);
+	plan->window_blocks = 16 * (uint32_t)between(prng, 8, 16);
+	plan->write_depth = 16;
+	plan->write_max_blocks = (uint32_t)between(prng, 4, 16);
+	plan->record_bytes = plan->record_max_bytes;
+	plan->disk_late_percent = 2;
 }
 
 static void choose_clients(struct sim_plan *plan, struct qr_prng *prng)
@@ -136,7 +146,7 @@ static const struct sim_rate rates[SIM_FAULT_KINDS] = {
 	[SIM_FAULT_CLIENT_PAUSE] = {3, 1, 16}, [SIM_FAULT_CLIENT_NEW] = {6, 1, 1},
 	[SIM_FAULT_ISOLATE] = {5, 1, 16},      [SIM_FAULT_SPLIT] = {5, 1, 16},
 	[SIM_FAULT_ONE_WAY] = {6, 1, 16},      [SIM_FAULT_CHAIN] = {3, 1, 12},
-	[SIM_FAULT_DEPOSE] = {6, 5, 16},       [SIM_FAULT_CLOG] = {6, 1, 12},
+	[SIM_FAULT_DEPOSE] = {4, 5, 16},       [SIM_FAULT_CLOG] = {6, 1, 12},
 	[SIM_FAULT_LOSS] = {4, 4, 40},	       [SIM_FAULT_DUPLICATES] = {4, 4, 40},
 	[SIM_FAULT_DELAY] = {4, 2, 20},	       [SIM_FAULT_FLIPS] = {4, 2, 20},
 	[SIM_FAULT_REPLAY] = {6, 1, 4},	       [SIM_FAULT_GARBAGE] = {6, 1, 1},
@@ -223,6 +233,8 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t seconds)
 	choose_times(plan, &prng);
 	choose_sizes(plan, &prng);
 	choose_clients(plan, &prng);
+	if (one_in(&prng, 24))
+		choose_haste(plan, &prng);
 	plan->calm_at_ns = between(&prng, 30, 70) * SECOND;
 	if (seconds != 0)
 		plan->calm_at_ns = seconds * SECOND;
