@@ -169,44 +169,51 @@ static void add_chunks(struct sim_world *world, struct sim_log *log, qr_group gr
 
 /* ---- entries ---- */
 
+static struct sim_place place_of(const struct sim_media *media, qr_group group, qr_block block)
+{
+	return (struct sim_place){.group = group,
+				  .segment = (uint32_t)(block / media->segment_blocks),
+				  .block = (uint32_t)(block % media->segment_blocks)};
+}
+
 /** From the media, as the device promised them. */
-static void gather(struct sim_world *world, qr_node node, qr_group group,
-		   const struct sim_entry *entry)
+static const uint8_t *gather(struct sim_world *world, qr_node node, qr_group group,
+			     const struct sim_entry *entry)
 {
 	const struct sim_media *media = &world->nodes[node].disk.media;
 	size_t size_bytes = (size_t)entry->blocks * QR_BLOCK_BYTES;
 
+	if (entry->blocks == 1)
+		return sim_media_promised(media, place_of(media, group, entry->block));
 	if (world->oracle.entry_room < size_bytes) {
 		world->oracle.entry = sim_resize(world->oracle.entry, size_bytes);
 		world->oracle.entry_room = size_bytes;
 	}
 	for (uint32_t b = 0; b < entry->blocks; b++) {
-		struct sim_place place = {
-			.group = group,
-			.segment = (uint32_t)((entry->block + b) / media->segment_blocks),
-			.block = (uint32_t)((entry->block + b) % media->segment_blocks)};
-
 		memcpy(world->oracle.entry + (size_t)b * QR_BLOCK_BYTES,
-		       sim_media_promised(media, place), QR_BLOCK_BYTES);
+		       sim_media_promised(media, place_of(media, group, entry->block + b)),
+		       QR_BLOCK_BYTES);
 	}
+	return world->oracle.entry;
 }
 
 const uint8_t *sim_entry_on_media(struct sim_world *world, qr_node node, qr_group group,
 				  const struct sim_entry *entry, struct store_entry *ret_entry)
 {
 	const struct sim_media *media = &world->nodes[node].disk.media;
+	const uint8_t *bytes;
 
 	if (!sim_media_has_segment(media, group,
 				   (entry->block + entry->blocks - 1) / media->segment_blocks))
 		return NULL;
-	gather(world, node, group, entry);
-	if (store_entry_digest(world->oracle.entry) != entry->digest ||
-	    store_entry_decode(world->oracle.entry, ret_entry) != QR_OK ||
-	    ret_entry->blocks != entry->blocks || ret_entry->block != entry->block ||
-	    store_entry_check_payload(world->oracle.entry, ret_entry) != QR_OK ||
-	    store_entry_check_padding(world->oracle.entry, ret_entry) != QR_OK)
+	bytes = gather(world, node, group, entry);
+	if (store_entry_digest(bytes) != entry->digest ||
+	    store_entry_decode(bytes, ret_entry) != QR_OK || ret_entry->blocks != entry->blocks ||
+	    ret_entry->block != entry->block ||
+	    store_entry_check_payload(bytes, ret_entry) != QR_OK ||
+	    store_entry_check_padding(bytes, ret_entry) != QR_OK)
 		return NULL;
-	return world->oracle.entry;
+	return bytes;
 }
 
 static bool is_majority(qr_nodes having, qr_nodes of)
@@ -223,6 +230,19 @@ bool sim_is_quorum(const struct sim_world *world, qr_nodes nodes)
 		is_majority(nodes, configuration->voters_outgoing));
 }
 
+/** The very entry was found on the node's media when the node acknowledged it, in this life. */
+static bool was_checked(const struct sim_world *world, qr_node node, qr_group number,
+			qr_index index, uint64_t digest)
+{
+	const struct dp_group *group = sim_node_group(&world->nodes[node], number);
+	const struct store_index_entry *at;
+
+	if (group == NULL || world->nodes[node].seen[number].checked < index)
+		return false;
+	at = store_index_at(group->log, index);
+	return at != NULL && at->digest == digest;
+}
+
 /** Property 8, with a quorum counted here. */
 static void check_quorum(struct sim_world *world, qr_group group, qr_index index,
 			 const struct sim_entry *entry)
@@ -231,7 +251,8 @@ static void check_quorum(struct sim_world *world, qr_group group, qr_index index
 	struct store_entry decoded;
 
 	for (qr_node node = 1; node <= world->plan->node_count; node++) {
-		if (sim_entry_on_media(world, node, group, entry, &decoded) != NULL)
+		if (was_checked(world, node, group, index, entry->digest) ||
+		    sim_entry_on_media(world, node, group, entry, &decoded) != NULL)
 			having |= qr_nodes_of(node);
 	}
 	if (!sim_is_quorum(world, having)) {

@@ -84,7 +84,9 @@ void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group)
 void sim_oracle_sent(struct sim_world *world, qr_node node, struct qr_span datagram);
 /** A datagram to a client leaves: the records in it must be committed. */
 void sim_oracle_served(struct sim_world *world, qr_node node, struct qr_span datagram);
-/** The world is calm and quiet: all replicas hold the same, up to the last byte. */
+/** The world is calm and quiet: logs are at rest, and nothing lies where nothing should. */
+void sim_oracle_rest(struct sim_world *world);
+/** And all replicas hold what was committed, up to the last byte. */
 void sim_oracle_audit(struct sim_world *world);
 /** Caught up: every replica has committed all that its leader has. */
 bool sim_oracle_is_converged(const struct sim_world *world);

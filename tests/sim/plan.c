@@ -90,8 +90,10 @@ static void choose_times(struct sim_plan *plan, struct qr_prng *prng)
 
 static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 {
+	static const uint32_t strides[] = {16, 16, 16, 16, 32, 64};
+
 	plan->group_count = one_in(prng, 4) ? (uint32_t)between(prng, 2, 3) : 1;
-	plan->geometry.stride_blocks = 16u << qr_prng_below(prng, 3);
+	plan->geometry.stride_blocks = strides[qr_prng_below(prng, 6)];
 	plan->geometry.segment_blocks =
 		plan->geometry.stride_blocks * (uint32_t)between(prng, 1, 4);
 	plan->window_blocks = plan->geometry.stride_blocks * (uint32_t)between(prng, 2, 5);
@@ -115,6 +117,7 @@ static void choose_haste(struct sim_plan *plan, struct qr_prng *prng)
 	plan->write_depth = 16;
 	plan->write_max_blocks = (uint32_t)between(prng, 4, 16);
 	plan->record_bytes = plan->record_max_bytes;
+	plan->datagram_max = SIM_DATAGRAM_MAX;
 	plan->disk_late_percent = 2;
 }
 
@@ -126,7 +129,7 @@ static void choose_clients(struct sim_plan *plan, struct qr_prng *prng)
 		plan->client_count * plan->producers_per_group + (uint32_t)between(prng, 0, 8);
 	plan->appends_per_second = (uint32_t)between(prng, 60, 90);
 	plan->burst = (uint32_t)spread(prng, 8, 64);
-	plan->record_bytes = (uint32_t)spread(prng, 24, one_in(prng, 6) ? 12000 : 1000);
+	plan->record_bytes = (uint32_t)spread(prng, 24, one_in(prng, 12) ? 12000 : 1000);
 	plan->append_timeout_ns = between(prng, 5, 60) * SECOND;
 }
 
@@ -233,7 +236,7 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t seconds)
 	choose_times(plan, &prng);
 	choose_sizes(plan, &prng);
 	choose_clients(plan, &prng);
-	if (one_in(&prng, 24))
+	if (one_in(&prng, 40))
 		choose_haste(plan, &prng);
 	plan->calm_at_ns = between(&prng, 30, 70) * SECOND;
 	if (seconds != 0)
