@@ -205,11 +205,16 @@ void dp_sessions_commit_upto(struct dp_sessions *sessions, qr_index index)
 void dp_sessions_answer_again(struct dp_sessions *sessions, uint32_t slot,
 			      const struct wire_answer *answer)
 {
+	const struct dp_session *session = &sessions->sessions[slot];
 	uint32_t position = find_chunk(sessions, slot, answer->sequence);
+	uint32_t newer;
 
-	QR_ASSERT(sessions->sessions[slot].heard);
-	if (position != DP_SESSION_RING)
-		answer_is_due(sessions, slot, position);
+	QR_ASSERT(session->heard);
+	if (position == DP_SESSION_RING)
+		return;
+	newer = (session->newest - position) % DP_SESSION_RING;
+	for (uint32_t count = newer + 1; count > session->uncommitted; count--)
+		answer_is_due(sessions, slot, dp_session_position(session, count - 1));
 }
 
 /* ---- replies ---- */

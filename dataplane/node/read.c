@@ -94,10 +94,24 @@ void dp_reader_cut(struct dp_core *core, const struct dp_group *group, qr_index 
 	}
 }
 
+/**
+ * Index and term name one entry for ever (log matching), and consensus has the terms in memory. So
+ * an entry that was cut off, and whose place took neither the zeros nor what replaced it, is told
+ * here: on the disk it is a sound successor of the entry before.
+ */
+static bool is_of_its_term(const struct dp_reader *reader)
+{
+	qr_term term = raft_term_at(&reader->group->raft, reader->location.index);
+
+	return term == 0 || reader->location.term == term;
+}
+
 enum qr_error dp_reader_next(struct dp_reader *reader)
 {
 	enum qr_error error = store_reader_next(reader->reader, &reader->location, &reader->bytes);
 
+	if (error == QR_OK && !is_of_its_term(reader))
+		error = QR_CORRUPT;
 	reader->has_entry = error == QR_OK;
 	return error;
 }

@@ -138,7 +138,10 @@ void dp_sessions_commit_chunk(struct dp_sessions *sessions, const struct store_c
  * or the window has dropped them. One pass over the table.
  */
 void dp_sessions_commit_upto(struct dp_sessions *sessions, qr_index index);
-/** Queue one answer again (DP_SESSION_ANSWERED). */
+/**
+ * Queue an answer again (DP_SESSION_ANSWERED), and those of all later chunks that are committed:
+ * who lost one usually lost them, too, and would ask for each after a timeout of its own.
+ */
 void dp_sessions_answer_again(struct dp_sessions *sessions, uint32_t slot,
 			      const struct wire_answer *answer);
 /** Whether dp_sessions_next_reply has something. */

@@ -360,7 +360,8 @@ static void step_retry(void)
 				 &(struct wire_answer){.sequence = chunk->sequence,
 						       .count = chunk->count,
 						       .offset = chunk->offset});
-	chunk->due = true;
+	for (; chunk < session->chunks + session->chunk_count; chunk++)
+		chunk->due = chunk->due || chunk->index <= world.replicas[0].commit;
 }
 
 /* ---- commits, truncations, replies ---- */

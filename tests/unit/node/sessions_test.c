@@ -269,9 +269,34 @@ static void an_answer_is_given_again(void **state)
 			 DP_SESSION_ANSWERED);
 	dp_sessions_answer_again(table, dp_sessions_find(table, 700), &answer);
 	dp_sessions_answer_again(table, dp_sessions_find(table, 700), &answer);
-	assert_int_equal(next_reply(WIRE_ANSWERS_MAX, &reply), 1);
+	assert_int_equal(next_reply(WIRE_ANSWERS_MAX, &reply), 2);
 	assert_int_equal(reply.answers[0].sequence, 1);
 	assert_int_equal(reply.answers[0].offset, 10);
+	assert_int_equal(reply.answers[1].sequence, 2);
+}
+
+/** Its answers were lost: a client that had to ask for each would wait a timeout for each. */
+static void a_retry_is_answered_with_all_that_followed(void **state)
+{
+	struct wire_chunk_reply reply;
+	struct wire_answer answer;
+
+	(void)state;
+	assert_true(open_session(1, 700));
+	hear(700);
+	for (uint64_t i = 0; i < WIRE_WINDOW_CHUNKS; i++) {
+		assert_true(append(2 + i, 700, i, 1));
+		if (i < 60)
+			commit(700, i, 1);
+	}
+	while (next_reply(WIRE_ANSWERS_MAX, &reply) != 0)
+		continue;
+	assert_int_equal(dp_sessions_check(table, dp_sessions_find(table, 700), 20, 1, &answer),
+			 DP_SESSION_ANSWERED);
+	dp_sessions_answer_again(table, dp_sessions_find(table, 700), &answer);
+	assert_int_equal(next_reply(WIRE_ANSWERS_MAX, &reply), 40); /* the rest waits */
+	for (uint32_t i = 0; i < 40; i++)
+		assert_int_equal(reply.answers[i].sequence, 20 + i);
 }
 
 static void who_was_not_heard_is_not_answered(void **state)
@@ -620,6 +645,7 @@ int main(void)
 		STORY(a_session_with_much_to_hear_lets_others_pass),
 		STORY(answers_stay_in_order_across_the_rings_end),
 		STORY(an_answer_is_given_again),
+		STORY(a_retry_is_answered_with_all_that_followed),
 		STORY(who_was_not_heard_is_not_answered),
 		STORY(an_answer_that_the_ring_moved_over_is_dropped),
 		STORY(lost_leadership_drops_answers_and_addresses),
