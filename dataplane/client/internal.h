@@ -79,7 +79,8 @@ struct dp_producer {
 	uint32_t burst_bytes;	/* of pieces since the last pause */
 	qr_ns pace_until;
 	uint64_t expected; /* by the target, the highest that it named */
-	qr_ns gap_until;   /* a gap was mended: its reports may come until then */
+	uint64_t mended;   /* the gap in front of which the window was sent again last */
+	qr_ns gap_until;   /* its reports may come until then */
 	struct dp_chunk chunks[DP_CHUNK_SLOTS];
 };
 

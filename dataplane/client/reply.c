@@ -166,13 +166,14 @@ static void resume(struct dp_producer *producer, uint64_t expected, bool was_con
 	}
 	if (expected < producer->expected || number >= producer->next)
 		return; /* overtaken by a later reply; or all that was sent is there */
+	producer->expected = expected;
 	/* Every chunk behind a gap reports it: mend it once in a round trip. */
-	if (expected == producer->expected && now_ns < producer->gap_until)
+	if (expected == producer->mended && now_ns < producer->gap_until)
 		return;
 	/* A reply that is no complaint may have left before the chunk came. */
-	producer->expected = expected;
 	if (!is_gap && now_ns - dp_producer_chunk(producer, number)->sent_ns <= patience(producer))
 		return;
+	producer->mended = expected;
 	producer->gap_until = now_ns + patience(producer);
 	dp_producer_rewind(producer, number, true);
 }

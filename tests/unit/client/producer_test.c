@@ -191,6 +191,50 @@ static void a_single_loss_is_mended_within_a_round_trip(void **state)
 	check_log(10, 64);
 }
 
+/** The leader says what it expects. @return how many chunks were sent again. */
+static uint64_t told(enum qr_error status, uint64_t sequence, uint64_t expected)
+{
+	const struct wire_header header = {.from = 1, .cluster = FAKE_CLUSTER};
+	const struct wire_chunk_reply reply = {.session = fake->sessions[0].id,
+					       .status = status,
+					       .sequence = sequence,
+					       .expected = expected};
+	uint64_t before = dp_client_stats(fake->client)->retransmits;
+	uint8_t bytes[WIRE_DATAGRAM_MIN];
+	struct qr_writer writer = qr_writer_over(bytes, sizeof(bytes));
+
+	wire_begin(&writer);
+	wire_put_chunk_reply(&writer, FAKE_GROUP, &reply);
+	fake_deliver(fake, bytes, wire_finish(&writer, &header));
+	fake_step(fake, fake->now_ns + 1);
+	return dp_client_stats(fake->client)->retransmits - before;
+}
+
+/** An answer that is no complaint names the gap first; the complaint itself is heard all the same. */
+static void each_gap_is_mended_once(void **state)
+{
+	(void)state;
+	start(5, 1452);
+	open_producer();
+	assert_int_equal(append_one(0, 64), QR_OK);
+	fake_run(fake, SECOND / 1000);
+	assert_true(done_ok == 1);
+	fake->loss_percent = 100; /* the rest is told by hand */
+	for (uint64_t i = 1; i < 10; i++) {
+		assert_int_equal(append_one(i, 64), QR_OK);
+		fake_step(fake, fake->now_ns + 1); /* a datagram each */
+	}
+	assert_int_equal(told(QR_GAP, 7, 3), 7); /* 3..9 */
+	assert_int_equal(told(QR_GAP, 8, 3), 0);
+	assert_int_equal(told(QR_OK, 0, 5), 0);
+	assert_int_equal(told(QR_GAP, 9, 5), 5);
+	assert_int_equal(told(QR_GAP, 8, 5), 0);
+	assert_int_equal(told(QR_GAP, 8, 4), 0); /* overtaken */
+	fake->loss_percent = 0;
+	fake_run(fake, SECOND);
+	check_log(10, 64);
+}
+
 static void the_leader_is_found_by_hint(void **state)
 {
 	(void)state;
@@ -560,6 +604,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_burst_shares_datagrams, finish),
 		cmocka_unit_test_teardown(losses_doubles_and_reordering_do_no_harm, finish),
 		cmocka_unit_test_teardown(a_single_loss_is_mended_within_a_round_trip, finish),
+		cmocka_unit_test_teardown(each_gap_is_mended_once, finish),
 		cmocka_unit_test_teardown(the_leader_is_found_by_hint, finish),
 		cmocka_unit_test_teardown(the_leader_is_found_without_a_hint, finish),
 		cmocka_unit_test_teardown(two_nodes_that_name_each_other_are_not_asked_without_end,
