@@ -11,6 +11,11 @@
 #define SECOND ((qr_ns)1000000000)
 #define QUIET_SECONDS_MAX 120
 
+static qr_nodes all_nodes(const struct sim_world *world)
+{
+	return ((qr_nodes)1 << (world->plan->node_count + 1)) - 2;
+}
+
 static bool all_lead(const struct sim_world *world)
 {
 	for (qr_group group = 1; group <= world->plan->group_count; group++) {
@@ -31,7 +36,8 @@ static bool all_run(const struct sim_world *world)
 {
 	for (qr_node node = 1; node <= world->plan->node_count; node++) {
 		for (qr_group group = 1; group <= world->plan->group_count; group++) {
-			if (sim_node_group(&world->nodes[node], group) == NULL)
+			if (!qr_nodes_has(world->away, node) &&
+			    sim_node_group(&world->nodes[node], group) == NULL)
 				return false;
 		}
 	}
@@ -67,11 +73,6 @@ static void wait_for(struct sim_world *world, bool (*holds)(const struct sim_wor
 	}
 }
 
-static bool all_settled(const struct sim_world *world)
-{
-	return all_idle(world) && sim_oracle_is_converged(world);
-}
-
 static void live(struct sim_world *world)
 {
 	qr_ns timeout_ns = world->plan->election_timeout_ns;
@@ -99,14 +100,22 @@ static void check_terms(struct sim_world *world, const qr_term terms[SIM_GROUPS_
 	}
 }
 
+/** Clients begin nothing new, and what they began is answered: the leader is there already. */
+static void hush(struct sim_world *world)
+{
+	world->quiet = true;
+	world->quiet_ns = world->now_ns;
+	wait_for(world, all_idle, SIM_ANSWERED_WITHIN_NS, "every append is answered");
+}
+
 static void settle(struct sim_world *world)
 {
 	qr_term terms[SIM_GROUPS_MAX + 1] = {0};
 
 	note_terms(world, terms);
-	world->quiet = true;
-	wait_for(world, all_settled, QUIET_SECONDS_MAX * SECOND,
-		 "every append is answered and every replica has everything");
+	hush(world);
+	wait_for(world, sim_oracle_is_converged, QUIET_SECONDS_MAX * SECOND,
+		 "every replica has everything");
 	check_terms(world, terms, "no faults");
 	sim_oracle_rest(world);
 }
@@ -114,7 +123,7 @@ static void settle(struct sim_world *world)
 /** A leader whom a quorum hears stays one, whatever the node does that does not hear it. */
 static void deafen(struct sim_world *world)
 {
-	qr_nodes all = ((qr_nodes)1 << (world->plan->node_count + 1)) - 2;
+	qr_nodes all = all_nodes(world);
 	qr_node leader = sim_oracle_leader(world, 1);
 	qr_node deaf = (qr_node)sim_between(world, 1, world->plan->node_count);
 	qr_term terms[SIM_GROUPS_MAX + 1] = {0};
@@ -157,8 +166,27 @@ static void cut_power_of_all(struct sim_world *world)
 	}
 	sim_world_run_until(world, world->now_ns + SECOND / 2);
 }
+/** Some nodes stay away, and the others go on without them. */
+static void live_without_some(struct sim_world *world)
+{
+	qr_nodes all = all_nodes(world);
+
+	world->away = (qr_nodes)qr_prng_next(&world->prng) & all;
+	if (sim_is_quorum(world, all & ~world->away)) {
+		sim_net_rewire(world);
+		live(world);
+		sim_world_run_until(world, world->now_ns + 2 * SECOND);
+		hush(world);
+		world->quiet = false;
+	}
+	world->away = 0;
+	sim_net_rewire(world);
+}
+
 void sim_calm(struct sim_world *world)
 {
+	if (world->plan->in_parts)
+		live_without_some(world);
 	live(world);
 	sim_world_run_until(world, world->now_ns + 2 * SECOND);
 	settle(world);

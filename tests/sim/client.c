@@ -355,6 +355,11 @@ static void look_for_ends(struct sim_world *world, struct sim_client *client)
 		const struct sim_producer *producer = &client->producers[p];
 
 		if (producer->ended) {
+			if (dp_producer_error(producer->machine) == QR_TIMED_OUT && world->quiet &&
+			    world->now_ns > world->quiet_ns + SIM_ANSWERED_WITHIN_NS / 2) {
+				sim_fail(world, 19, "no faults, and client %u gives up on group %u",
+					 client->id, producer->group);
+			}
 			sim_trace(world, SIM_TRACE_SESSION, client->id, producer->group,
 				  dp_producer_error(producer->machine), 0);
 			sim_client_end(world, client->id);

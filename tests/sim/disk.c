@@ -546,7 +546,7 @@ bool sim_disk_rot_slot(struct sim_world *world, qr_node node)
 	struct sim_place twin = {group, SIM_SLOTS_SEGMENT, 1 - place.block};
 
 	/* While they differ, one may be the only copy of what counts. */
-	if (sim_media_damage_count(&disk->media) != 0 ||
+	if (sim_media_damage_count(&disk->media) != 0 || !sim_media_is_stable(&disk->media, twin) ||
 	    memcmp(sim_media_at(&disk->media, place), sim_media_at(&disk->media, twin),
 		   STORE_SLOT_BYTES) != 0)
 		return false;

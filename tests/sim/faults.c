@@ -57,7 +57,7 @@ static bool is_of_the_network(enum sim_fault_kind kind)
 	return kind == SIM_FAULT_ISOLATE || kind == SIM_FAULT_SPLIT || kind == SIM_FAULT_ONE_WAY ||
 	       kind == SIM_FAULT_DEPOSE || kind == SIM_FAULT_CHAIN || kind == SIM_FAULT_CLOG ||
 	       kind == SIM_FAULT_LOSS || kind == SIM_FAULT_DUPLICATES || kind == SIM_FAULT_DELAY ||
-	       kind == SIM_FAULT_FLIPS;
+	       kind == SIM_FAULT_MUTE || kind == SIM_FAULT_FLIPS;
 }
 
 static bool crash(struct sim_world *world, qr_node id, bool power, qr_ns until_ns)

@@ -183,6 +183,11 @@ void sim_media_write(struct sim_media *media, struct sim_place place, const uint
 	put(media, place, bytes, sectors);
 }
 
+bool sim_media_is_stable(const struct sim_media *media, struct sim_place place)
+{
+	return find(&media->cached, &place) == NULL;
+}
+
 void sim_media_sync(struct sim_media *media, qr_group group, uint64_t segment)
 {
 	for (uint32_t i = media->cached.count; i > 0; i--) {

@@ -73,6 +73,8 @@ bool sim_media_is_zero(const uint8_t *bytes);
  */
 void sim_media_write(struct sim_media *media, struct sim_place place, const uint8_t *bytes,
 		     unsigned sectors, bool stable);
+/** A power cut leaves the place as it is. */
+bool sim_media_is_stable(const struct sim_media *media, struct sim_place place);
 /** What was written to the segment before is stable from here on. */
 void sim_media_sync(struct sim_media *media, qr_group group, uint64_t segment);
 /** The device loses its cache: each sector of it old or new. */

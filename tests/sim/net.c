@@ -102,7 +102,8 @@ void sim_net_send(struct sim_world *world, uint8_t from, uint8_t to, const uint8
 	struct sim_packet *packet;
 
 	world->count.datagrams++;
-	if (net->cut[from][to] || loses_fragment(world, from, effect) ||
+	if (net->cut[from][to] || (net->muted[from] >> effect & 1) != 0 ||
+	    loses_fragment(world, from, effect) ||
 	    (net->loss_percent != 0 && sim_percent(world, net->loss_percent))) {
 		sim_point(world, effect, SIM_FAILS_LOST);
 		return;
@@ -161,6 +162,10 @@ static void wire_fault(struct sim_world *world, uint32_t number)
 		net->cut[fault->a][fault->b] = true;
 	if (fault->kind == SIM_FAULT_CLOG)
 		net->clogged_until_ns[fault->a][fault->b] = world->start_ns + fault->until_ns;
+	for (uint8_t a = 1; a <= SIM_HOSTS_MAX && fault->kind == SIM_FAULT_MUTE; a++) {
+		if (a == fault->a || fault->amount / SIM_EFFECT_WRITE % 2 == 0)
+			net->muted[a] |= 1u << fault->amount % SIM_EFFECT_WRITE;
+	}
 	if (fault->kind == SIM_FAULT_LOSS && fault->amount > net->loss_percent)
 		net->loss_percent = fault->amount;
 	if (fault->kind == SIM_FAULT_DUPLICATES && fault->amount > net->duplicate_percent)
@@ -176,6 +181,7 @@ void sim_net_rewire(struct sim_world *world)
 	struct sim_net *net = &world->net;
 
 	memset(net->cut, 0, sizeof(net->cut));
+	memset(net->muted, 0, sizeof(net->muted));
 	memset(net->clogged_until_ns, 0, sizeof(net->clogged_until_ns));
 	net->loss_percent = 0;
 	net->duplicate_percent = 0;
@@ -184,6 +190,10 @@ void sim_net_rewire(struct sim_world *world)
 	for (uint32_t f = 0; f < world->plan->fault_count; f++) {
 		if (world->in_force[f])
 			wire_fault(world, f);
+	}
+	for (uint8_t a = 1; a <= SIM_NODES_MAX; a++) {
+		for (uint8_t b = 1; b <= SIM_HOSTS_MAX && qr_nodes_has(world->away, a); b++)
+			cut_both(net, a, b);
 	}
 }
 

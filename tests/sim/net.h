@@ -30,7 +30,8 @@ struct sim_net {
 	uint32_t duplicate_percent;
 	uint32_t flip_percent;
 	uint32_t delay_times;
-	uint8_t fragments_lost_of; /* a node; 0: none */
+	uint32_t muted[SIM_HOSTS_MAX + 1]; /* from: bit per enum sim_effect that does not leave */
+	uint8_t fragments_lost_of;	   /* a node; 0: none */
 	qr_ns fragments_lost_until_ns;
 	struct sim_packet *free;
 	struct sim_packet *remembered[SIM_REMEMBERED];

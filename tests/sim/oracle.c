@@ -249,7 +249,8 @@ qr_term sim_oracle_term(const struct sim_world *world, qr_group number)
 	for (qr_node id = 1; id <= world->plan->node_count; id++) {
 		const struct dp_group *group = sim_node_group(&world->nodes[id], number);
 
-		if (group != NULL && group->raft.state.term > term)
+		if (group != NULL && !qr_nodes_has(world->away, id) &&
+		    group->raft.state.term > term)
 			term = group->raft.state.term;
 	}
 	return term;
@@ -263,8 +264,8 @@ qr_node sim_oracle_leader(const struct sim_world *world, qr_group number)
 	for (qr_node id = 1; id <= world->plan->node_count; id++) {
 		const struct dp_group *group = sim_node_group(&world->nodes[id], number);
 
-		if (group != NULL && group->raft.role == RAFT_LEADER &&
-		    group->raft.state.term > term) {
+		if (group != NULL && !qr_nodes_has(world->away, id) &&
+		    group->raft.role == RAFT_LEADER && group->raft.state.term > term) {
 			leader = id;
 			term = group->raft.state.term;
 		}

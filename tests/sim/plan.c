@@ -150,15 +150,16 @@ static const struct sim_rate rates[SIM_FAULT_KINDS] = {
 	[SIM_FAULT_ISOLATE] = {5, 1, 16},      [SIM_FAULT_SPLIT] = {5, 1, 16},
 	[SIM_FAULT_ONE_WAY] = {6, 1, 16},      [SIM_FAULT_CHAIN] = {3, 1, 12},
 	[SIM_FAULT_DEPOSE] = {4, 5, 16},       [SIM_FAULT_CLOG] = {6, 1, 12},
-	[SIM_FAULT_LOSS] = {4, 4, 40},	       [SIM_FAULT_DUPLICATES] = {4, 4, 40},
-	[SIM_FAULT_DELAY] = {4, 2, 20},	       [SIM_FAULT_FLIPS] = {4, 2, 20},
-	[SIM_FAULT_REPLAY] = {6, 1, 4},	       [SIM_FAULT_GARBAGE] = {6, 1, 1},
-	[SIM_FAULT_DISK_SLOW] = {4, 2, 16},    [SIM_FAULT_DISK_STUCK] = {3, 1, 12},
-	[SIM_FAULT_DISK_FULL] = {4, 4, 24},    [SIM_FAULT_WRITE_ERROR] = {4, 1, 1},
-	[SIM_FAULT_READ_ERROR] = {2, 1, 4},    [SIM_FAULT_SYNC_ERROR] = {2, 1, 4},
-	[SIM_FAULT_READ_FLIP] = {3, 1, 4},     [SIM_FAULT_ROT] = {5, 1, 1},
-	[SIM_FAULT_ROT_SLOT] = {4, 1, 1},      [SIM_FAULT_LOST_WRITE] = {4, 1, 1},
-	[SIM_FAULT_MISDIRECTED] = {4, 1, 1},   [SIM_FAULT_WALL_JUMP] = {1, 1, 1},
+	[SIM_FAULT_LOSS] = {4, 4, 40},	       [SIM_FAULT_MUTE] = {3, 1, 12},
+	[SIM_FAULT_DUPLICATES] = {4, 4, 40},   [SIM_FAULT_DELAY] = {4, 2, 20},
+	[SIM_FAULT_FLIPS] = {4, 2, 20},	       [SIM_FAULT_REPLAY] = {6, 1, 4},
+	[SIM_FAULT_GARBAGE] = {6, 1, 1},       [SIM_FAULT_DISK_SLOW] = {4, 2, 16},
+	[SIM_FAULT_DISK_STUCK] = {3, 1, 12},   [SIM_FAULT_DISK_FULL] = {4, 4, 24},
+	[SIM_FAULT_WRITE_ERROR] = {4, 1, 1},   [SIM_FAULT_READ_ERROR] = {2, 1, 4},
+	[SIM_FAULT_SYNC_ERROR] = {2, 1, 4},    [SIM_FAULT_READ_FLIP] = {3, 1, 4},
+	[SIM_FAULT_ROT] = {5, 1, 1},	       [SIM_FAULT_ROT_SLOT] = {4, 1, 1},
+	[SIM_FAULT_LOST_WRITE] = {4, 1, 1},    [SIM_FAULT_MISDIRECTED] = {4, 1, 1},
+	[SIM_FAULT_WALL_JUMP] = {1, 1, 1},
 };
 
 static uint32_t amount_of(struct sim_plan *plan, struct qr_prng *prng, enum sim_fault_kind kind)
@@ -242,5 +243,6 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t seconds)
 	if (seconds != 0)
 		plan->calm_at_ns = seconds * SECOND;
 	choose_faults(plan, &prng);
+	plan->in_parts = one_in(&prng, 2);
 	plan->tries_links = one_in(&prng, 2);
 }

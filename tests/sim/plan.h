@@ -38,6 +38,7 @@
 	X(CLOG, "clog")		      /* from a to b all waits until the fault ends */             \
 	X(LOSS, "loss")		      /* percent */                                                \
 	X(DUPLICATES, "duplicates")   /* percent */                                                \
+	X(MUTE, "mute")		      /* no datagram of the kind `amount` leaves a, or anybody */  \
 	X(DELAY, "delay")	      /* times as long */                                          \
 	X(FLIPS, "flips")	      /* percent of datagrams with a wrong bit */                  \
 	X(REPLAY, "replay")	      /* old datagrams again, of any incarnation */                \
@@ -114,6 +115,7 @@ struct sim_plan {
 	uint32_t record_bytes;	      /* at most, usually */
 	qr_ns append_timeout_ns;
 
+	bool in_parts;	  /* the calm comes to a quorum first */
 	bool tries_links; /* in the calm: one fails at a time */
 	qr_ns calm_at_ns; /* faults end here: since the start */
 	uint32_t fault_count;

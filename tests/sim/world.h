@@ -19,6 +19,7 @@
 #include "tests/sim/queue.h"
 
 #define SIM_CLUSTER 0x51
+#define SIM_ANSWERED_WITHIN_NS ((qr_ns)10000000000) /* of a calm with a leader */
 #define SIM_HISTORY 256 /* steps of the trace that are kept for a report */
 
 enum sim_trace_kind {
@@ -73,6 +74,8 @@ struct sim_world {
 	qr_ns start_ns;
 	bool calm;	 /* faults have ended */
 	bool quiet;	 /* clients begin nothing new */
+	qr_ns quiet_ns;	 /* since then */
+	qr_nodes away;	 /* nodes that the calm has not come to */
 	qr_ns mended_ns; /* when damage was last there and went */
 	bool in_force[SIM_FAULTS_MAX];
 	qr_node deposed[SIM_FAULTS_MAX]; /* whom such a fault met; 0: nobody led */
