@@ -188,8 +188,8 @@ static void refused(struct dp_consumer *consumer, qr_node from, const struct wir
 
 	if (from != route->target)
 		return;
-	if (records->status == QR_BUSY) {
-		dp_route_later(client, route, QR_BUSY, 0, client->now_ns);
+	if (records->status == QR_BUSY) { /* any replica will do */
+		dp_route_refused(client, route, QR_BUSY, client->now_ns);
 		return;
 	}
 	if (records->status == QR_OUT_OF_RANGE && !lags) {

@@ -42,12 +42,10 @@ void dp_append_reply(struct dp_core *core, const struct dp_group *group,
 
 static enum qr_error refusal(const struct dp_core *core, const struct dp_group *group)
 {
-	enum qr_error error = dp_group_refusal(group);
+	enum qr_error error = dp_group_leader_refusal(group);
 
 	if (error != QR_OK)
 		return error;
-	if (group->raft.role != RAFT_LEADER)
-		return QR_NOT_LEADER;
 	if (core->stopping || group->wants_noop || !raft_can_propose(&group->raft))
 		return QR_BUSY;
 	return QR_OK;

@@ -262,6 +262,19 @@ enum qr_error dp_group_refusal(const struct dp_group *group)
 	return QR_OK;
 }
 
+/*
+ * Not BUSY while it recovers: that is for who will serve soon, and a client waits for it; a disk
+ * that does not answer keeps a node here for ever, and who leads is somebody else.
+ */
+enum qr_error dp_group_leader_refusal(const struct dp_group *group)
+{
+	if (group->phase == DP_PHASE_DAMAGED)
+		return group->damage;
+	if (group->phase != DP_PHASE_RUNNING || group->raft.role != RAFT_LEADER)
+		return QR_NOT_LEADER;
+	return QR_OK;
+}
+
 /* ---- recovery ---- */
 
 static void note_term(struct dp_group *group, const struct store_entry *entry)

@@ -51,6 +51,8 @@ static inline bool dp_group_is_leader(const struct dp_group *group)
 }
 /** Why a group cannot serve now; QR_OK if it can. */
 enum qr_error dp_group_refusal(const struct dp_group *group);
+/** The same, for what only a leader does: NOT_LEADER as well. */
+enum qr_error dp_group_leader_refusal(const struct dp_group *group);
 
 /* ---- append.c ---- */
 

@@ -474,10 +474,8 @@ void dp_read_tail(struct dp_core *core, struct dp_group *group, uint64_t request
 {
 	struct raft_event event = {.kind = RAFT_EVENT_READ};
 	struct dp_tail *tail = NULL;
-	enum qr_error error = dp_group_refusal(group);
+	enum qr_error error = dp_group_leader_refusal(group);
 
-	if (error == QR_OK && group->raft.role != RAFT_LEADER)
-		error = QR_NOT_LEADER;
 	for (uint32_t t = 0; t < DP_TAILS_MAX && tail == NULL; t++)
 		tail = core->tails[t].used ? NULL : &core->tails[t];
 	if (error == QR_OK && tail == NULL)

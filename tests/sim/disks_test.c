@@ -187,6 +187,30 @@ static void a_leader_whose_disk_hangs_steps_down(void **state)
 	story_end(story);
 }
 
+/* It led, its process was killed, and its disk does not answer: it is up, and reads for ever. */
+static void a_node_that_never_has_read_its_log_keeps_no_client(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		struct story *story = story_create(seed, 3);
+		uint64_t acked;
+		qr_node old;
+
+		story_begin(story);
+		old = story_leader(story);
+		(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_DISK_STUCK, .a = old},
+				  STORY_FOR_EVER);
+		(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_KILL, .a = old},
+				  20 * STORY_MS);
+		STORY_AWAIT_IN(story, STORY_STEP_NS, 10 * STORY_ELECTION_NS,
+			       sim_oracle_leader(&story->world, 1) != 0);
+		acked = story->world.count.acked;
+		STORY_AWAIT_IN(story, STORY_STEP_NS, 4 * STORY_ELECTION_NS,
+			       story->world.count.acked > acked + 100);
+		story_end(story);
+	}
+}
+
 static void a_slow_follower_leaves_the_commit_path(void **state)
 {
 	struct story *story = story_create(5, 3);
@@ -291,6 +315,7 @@ int main(void)
 		cmocka_unit_test(a_leader_whose_write_fails_is_replaced),
 		cmocka_unit_test(a_single_node_whose_write_fails_begins_a_new_term),
 		cmocka_unit_test(a_leader_whose_disk_hangs_steps_down),
+		cmocka_unit_test(a_node_that_never_has_read_its_log_keeps_no_client),
 		cmocka_unit_test(a_slow_follower_leaves_the_commit_path),
 		cmocka_unit_test(a_full_disk_refuses_and_resumes_when_freed),
 		cmocka_unit_test(a_misdirected_write_is_noticed),
