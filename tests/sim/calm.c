@@ -166,18 +166,29 @@ static void cut_power_of_all(struct sim_world *world)
 	}
 	sim_world_run_until(world, world->now_ns + SECOND / 2);
 }
+static void set_stuck(struct sim_world *world, qr_ns until_ns)
+{
+	for (qr_node node = 1; node <= world->plan->node_count; node++) {
+		if (qr_nodes_has(world->away, node) && world->how_away == SIM_AWAY_STUCK)
+			world->nodes[node].disk.stuck_until_ns = until_ns;
+	}
+}
+
 /** Some nodes stay away, and the others go on without them. */
 static void live_without_some(struct sim_world *world)
 {
 	qr_nodes all = all_nodes(world);
 
 	world->away = (qr_nodes)qr_prng_next(&world->prng) & all;
+	world->how_away = (enum sim_away)qr_prng_below(&world->prng, SIM_AWAYS);
 	if (sim_is_quorum(world, all & ~world->away)) {
 		sim_net_rewire(world);
+		set_stuck(world, UINT64_MAX);
 		live(world);
 		sim_world_run_until(world, world->now_ns + 2 * SECOND);
 		hush(world);
 		world->quiet = false;
+		set_stuck(world, 0);
 	}
 	world->away = 0;
 	sim_net_rewire(world);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define ALL_SECTORS 0xffu
+#define LOOK_AGAIN_NS ((qr_ns)20000000) /* whether a stuck disk still is */
 
 void sim_disk_init(struct sim_disk *disk, uint32_t group_count, uint32_t segment_blocks)
 {
@@ -355,9 +356,13 @@ bool sim_disk_finish(struct sim_world *world, qr_node node, struct sim_disk_op *
 		return false;
 	}
 	if (disk->stuck_until_ns > world->now_ns) {
+		qr_ns look_ns = world->now_ns + LOOK_AGAIN_NS;
+
+		if (look_ns > disk->stuck_until_ns)
+			look_ns = disk->stuck_until_ns;
 		sim_queue_add(
 			&world->queue,
-			(struct sim_event){.at_ns = disk->stuck_until_ns +
+			(struct sim_event){.at_ns = look_ns +
 						    sim_between(world, 0, world->plan->disk_max_ns),
 					   .kind = SIM_EVENT_DISK,
 					   .host = node,
@@ -402,6 +407,19 @@ static void shear(struct sim_world *world, struct sim_disk *disk, const struct s
 	sim_media_write(&disk->media, place_of(&flying->op, block), bytes, 1u << sector, true);
 }
 
+/** Not the very first write of a slot: with nothing beside it, garbage could be a vote that rotted.
+ */
+static bool has_twin(const struct sim_disk *disk, const struct sim_disk_op *flying)
+{
+	struct sim_place twin = place_of(&flying->op, 0);
+	struct store_slot slot;
+
+	if (flying->op.kind != STORE_OP_WRITE_SLOT)
+		return true;
+	twin.block = STORE_SLOTS - 1 - twin.block;
+	return store_slot_decode(sim_media_at(&disk->media, twin), &slot) == QR_OK;
+}
+
 /** A write was in flight: any part of it may be there. */
 static void leave_part(struct sim_world *world, struct sim_disk *disk,
 		       const struct sim_disk_op *flying, bool power)
@@ -414,7 +432,7 @@ static void leave_part(struct sim_world *world, struct sim_disk *disk,
 	if (!power && percent > 0)
 		percent = 100;
 	put(world, disk, flying, percent, power);
-	if (power && sim_percent(world, 10))
+	if (power && sim_percent(world, 10) && has_twin(disk, flying))
 		shear(world, disk, flying);
 }
 

@@ -92,15 +92,17 @@ static bool stop(struct sim_world *world, struct sim_node *node, uint32_t dice)
 
 static bool pause(struct sim_world *world, struct sim_node *node, qr_ns until_ns)
 {
+	qr_ns ask_ns;
+
 	if (!node->up || node->paused_until_ns >= until_ns)
 		return false;
 	node->paused_until_ns = until_ns;
 	node->turn_at_ns = UINT64_MAX; /* a turn that was due comes afterwards */
 	sim_node_wake(world, node->id);
 	/* The first that it hears when it goes on is a question. */
+	ask_ns = until_ns - sim_between(world, 0, 4) * world->plan->delay_max_ns;
 	sim_queue_add(&world->queue,
-		      (struct sim_event){.at_ns = until_ns - sim_between(world, 0, 4) *
-								     world->plan->delay_max_ns,
+		      (struct sim_event){.at_ns = ask_ns > world->now_ns ? ask_ns : world->now_ns,
 					 .kind = SIM_EVENT_ASK,
 					 .host = node->id});
 	return true;

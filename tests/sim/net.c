@@ -191,9 +191,11 @@ void sim_net_rewire(struct sim_world *world)
 		if (world->in_force[f])
 			wire_fault(world, f);
 	}
-	for (uint8_t a = 1; a <= SIM_NODES_MAX; a++) {
-		for (uint8_t b = 1; b <= SIM_HOSTS_MAX && qr_nodes_has(world->away, a); b++)
-			cut_both(net, a, b);
+	for (uint8_t a = 1; a <= SIM_NODES_MAX && world->how_away != SIM_AWAY_STUCK; a++) {
+		for (uint8_t b = 1; b <= SIM_HOSTS_MAX && qr_nodes_has(world->away, a); b++) {
+			net->cut[b][a] = true;
+			net->cut[a][b] = net->cut[a][b] || world->how_away == SIM_AWAY_CUT;
+		}
 	}
 }
 

@@ -104,6 +104,8 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 	plan->record_max_bytes = 16384;
 	plan->inflight_entries = (uint32_t)spread(prng, 4, 256);
 	plan->inflight_bytes = (uint32_t)spread(prng, 1u << 16, 1u << 20);
+	if (one_in(prng, 12)) /* less than an entry */
+		plan->inflight_bytes = 4096;
 	plan->datagram_max = (uint32_t)between(prng, 1280, SIM_DATAGRAM_MAX);
 	plan->priorities = one_in(prng, 4);
 }

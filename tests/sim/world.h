@@ -36,6 +36,9 @@ enum sim_trace_kind {
 	SIM_TRACE_SESSION, /* client: group, error */
 };
 
+/** What is still wrong with a node that is away. */
+enum sim_away { SIM_AWAY_CUT, SIM_AWAY_DEAF, SIM_AWAY_STUCK, SIM_AWAYS };
+
 struct sim_step {
 	qr_ns at_ns;
 	enum sim_trace_kind kind;
@@ -72,10 +75,11 @@ struct sim_world {
 	struct qr_prng prng;
 	qr_ns now_ns;
 	qr_ns start_ns;
-	bool calm;	 /* faults have ended */
-	bool quiet;	 /* clients begin nothing new */
-	qr_ns quiet_ns;	 /* since then */
-	qr_nodes away;	 /* nodes that the calm has not come to */
+	bool calm;	/* faults have ended */
+	bool quiet;	/* clients begin nothing new */
+	qr_ns quiet_ns; /* since then */
+	qr_nodes away;	/* nodes that the calm has not come to */
+	enum sim_away how_away;
 	qr_ns mended_ns; /* when damage was last there and went */
 	bool in_force[SIM_FAULTS_MAX];
 	qr_node deposed[SIM_FAULTS_MAX]; /* whom such a fault met; 0: nobody led */
