@@ -133,24 +133,40 @@ static void cut_both(struct sim_net *net, uint8_t a, uint8_t b)
 	net->cut[b][a] = true;
 }
 
-static void wire_fault(struct sim_world *world, uint32_t number)
+/** Whether the fault keeps two nodes apart. */
+static bool parts(const struct sim_fault *fault, qr_node deposed, qr_node a, qr_node b)
+{
+	switch ((unsigned)fault->kind) {
+	case SIM_FAULT_ISOLATE:
+		return a == fault->a || b == fault->a;
+	case SIM_FAULT_DEPOSE:
+		return a == deposed || b == deposed;
+	case SIM_FAULT_CHAIN:
+		return b - a > 1;
+	case SIM_FAULT_SPLIT:
+		return (fault->amount >> a & 1) != (fault->amount >> b & 1);
+	default:
+		return false;
+	}
+}
+
+static void mute(struct sim_net *net, const struct sim_fault *fault)
+{
+	for (uint8_t a = 1; a <= SIM_HOSTS_MAX; a++) {
+		if (a == fault->a || fault->amount / SIM_EFFECT_WRITE % 2 == 0)
+			net->muted[a] |= 1u << fault->amount % SIM_EFFECT_WRITE;
+	}
+}
+
+static void wire_links(struct sim_world *world, uint32_t number)
 {
 	const struct sim_fault *fault = &world->plan->faults[number];
-	qr_node deposed = world->deposed[number];
 	struct sim_net *net = &world->net;
 	qr_node nodes = world->plan->node_count;
 
 	for (qr_node a = 1; a <= nodes; a++) {
 		for (qr_node b = (qr_node)(a + 1); b <= nodes; b++) {
-			bool cut = fault->kind == SIM_FAULT_ISOLATE &&
-				   (a == fault->a || b == fault->a);
-
-			cut = cut || (fault->kind == SIM_FAULT_CHAIN && b - a > 1);
-			cut = cut ||
-			      (fault->kind == SIM_FAULT_DEPOSE && (a == deposed || b == deposed));
-			cut = cut || (fault->kind == SIM_FAULT_SPLIT &&
-				      (fault->amount >> a & 1) != (fault->amount >> b & 1));
-			if (cut)
+			if (parts(fault, world->deposed[number], a, b))
 				cut_both(net, a, b);
 		}
 	}
@@ -162,10 +178,12 @@ static void wire_fault(struct sim_world *world, uint32_t number)
 		net->cut[fault->a][fault->b] = true;
 	if (fault->kind == SIM_FAULT_CLOG)
 		net->clogged_until_ns[fault->a][fault->b] = world->start_ns + fault->until_ns;
-	for (uint8_t a = 1; a <= SIM_HOSTS_MAX && fault->kind == SIM_FAULT_MUTE; a++) {
-		if (a == fault->a || fault->amount / SIM_EFFECT_WRITE % 2 == 0)
-			net->muted[a] |= 1u << fault->amount % SIM_EFFECT_WRITE;
-	}
+	if (fault->kind == SIM_FAULT_MUTE)
+		mute(net, fault);
+}
+
+static void wire_rates(struct sim_net *net, const struct sim_fault *fault)
+{
 	if (fault->kind == SIM_FAULT_LOSS && fault->amount > net->loss_percent)
 		net->loss_percent = fault->amount;
 	if (fault->kind == SIM_FAULT_DUPLICATES && fault->amount > net->duplicate_percent)
@@ -188,8 +206,10 @@ void sim_net_rewire(struct sim_world *world)
 	net->flip_percent = 0;
 	net->delay_times = 1;
 	for (uint32_t f = 0; f < world->plan->fault_count; f++) {
-		if (world->in_force[f])
-			wire_fault(world, f);
+		if (world->in_force[f]) {
+			wire_links(world, f);
+			wire_rates(net, &world->plan->faults[f]);
+		}
 	}
 	for (uint8_t a = 1; a <= SIM_NODES_MAX && world->how_away != SIM_AWAY_STUCK; a++) {
 		for (uint8_t b = 1; b <= SIM_HOSTS_MAX && qr_nodes_has(world->away, a); b++) {
