@@ -210,4 +210,5 @@ void sim_calm(struct sim_world *world)
 	live(world);
 	settle(world);
 	sim_oracle_audit(world);
+	sim_history_check(world);
 }

@@ -49,7 +49,8 @@ static void got_records(void *context, const struct dp_batch *batch)
 {
 	struct sim_consumer *consumer = context;
 
-	sim_oracle_read(consumer->client->world, consumer->group, batch);
+	sim_oracle_read(consumer->client->world, consumer->group, consumer->since, batch);
+	consumer->since = consumer->client->world->count.events;
 }
 
 static void got_tail(void *context, const struct dp_answer *answer)
@@ -59,8 +60,7 @@ static void got_tail(void *context, const struct dp_answer *answer)
 	question->asked = false;
 	if (answer->error == QR_OK && answer->type == WIRE_TAIL_REPLY &&
 	    answer->tail.status == QR_OK) {
-		sim_oracle_tail(question->client->world, question->group, question->acked_end,
-				answer->tail.end);
+		sim_oracle_tail(question->client->world, question, answer->tail.end);
 	}
 }
 
@@ -158,7 +158,8 @@ static void begin(struct sim_world *world, struct sim_client *client)
 		producer->ended = false;
 	}
 	for (qr_group group = 1; group <= world->plan->group_count; group++) {
-		client->consumers[group] = (struct sim_consumer){.client = client, .group = group};
+		client->consumers[group] = (struct sim_consumer){
+			.client = client, .group = group, .since = world->count.events};
 		client->questions[group] = (struct sim_question){.client = client, .group = group};
 	}
 	qr_arena_init(&arena, client->memory, MEMORY_BYTES);
@@ -310,6 +311,7 @@ static void ask(struct sim_world *world, struct sim_client *client, qr_group gro
 		return;
 	question->asked = true;
 	question->acked_end = world->oracle.logs[group].acked_end;
+	question->since = world->count.events;
 	if (dp_client_ask_tail(client->machine, &tail) != QR_OK)
 		question->asked = false;
 }

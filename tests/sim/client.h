@@ -29,6 +29,7 @@ struct sim_consumer {
 	struct sim_client *client;
 	qr_group group;
 	struct dp_consumer *machine;
+	uint64_t since; /* count of events, when it got the batch before */
 };
 
 /** A linearizable question under way. */
@@ -37,6 +38,7 @@ struct sim_question {
 	qr_group group;
 	bool asked;
 	qr_offset acked_end; /* when it was asked */
+	uint64_t since;	     /* count of events */
 };
 
 struct sim_client {

@@ -47,8 +47,10 @@ uint32_t sim_oracle_append(struct sim_world *world, qr_group group, uint8_t *byt
 		oracle->records =
 			sim_resize(oracle->records, oracle->record_room * sizeof(*oracle->records));
 	}
-	oracle->records[oracle->record_count] = (struct sim_record){
-		.offset = UINT64_MAX, .size_bytes = size_bytes, .group = (uint8_t)group};
+	oracle->records[oracle->record_count] = (struct sim_record){.offset = UINT64_MAX,
+								    .size_bytes = size_bytes,
+								    .group = (uint8_t)group,
+								    .invoked = world->count.events};
 	fill(bytes, size_bytes, oracle->record_count, world->plan->seed);
 	return oracle->record_count++;
 }
@@ -349,6 +351,7 @@ void sim_oracle_acked(struct sim_world *world, uint32_t number, qr_offset offset
 	if (record->acked)
 		sim_fail(world, 14, "record %u is acknowledged twice", number);
 	record->acked = true;
+	record->answered = world->count.events;
 	if (offset + 1 > log->acked_end)
 		log->acked_end = offset + 1;
 	world->count.acked++;
@@ -383,9 +386,11 @@ static void check_records(struct sim_world *world, qr_group group, const struct 
 	}
 }
 
-void sim_oracle_read(struct sim_world *world, qr_group group, const struct dp_batch *batch)
+void sim_oracle_read(struct sim_world *world, qr_group group, uint64_t since,
+		     const struct dp_batch *batch)
 {
 	check_records(world, group, batch, "a reader gets");
+	sim_history_read(world, group, since, batch->offset, batch->count);
 	world->count.read += batch->count;
 }
 
@@ -398,19 +403,20 @@ void sim_check_served(struct sim_world *world, qr_node node, qr_group group,
 	check_records(world, group, batch, who);
 }
 
-void sim_oracle_tail(struct sim_world *world, qr_group group, qr_offset acked_end, qr_offset end)
+void sim_oracle_tail(struct sim_world *world, const struct sim_question *question, qr_offset end)
 {
-	const struct sim_log *log = &world->oracle.logs[group];
+	const struct sim_log *log = &world->oracle.logs[question->group];
 
-	if (end < acked_end) {
+	if (end < question->acked_end) {
 		sim_fail(world, 15,
 			 "a linearizable read of group %u says %lu records; %lu were acknowledged "
 			 "before it was asked",
-			 group, (unsigned long)end, (unsigned long)acked_end);
+			 question->group, (unsigned long)end, (unsigned long)question->acked_end);
 	}
 	if (end > log->record_count) {
-		sim_fail(world, 15, "a read of group %u says %lu records; committed are %lu", group,
-			 (unsigned long)end, (unsigned long)log->record_count);
+		sim_fail(world, 15, "a read of group %u says %lu records; committed are %lu",
+			 question->group, (unsigned long)end, (unsigned long)log->record_count);
 	}
+	sim_history_tail(world, question->group, question->since, end);
 	world->count.tails++;
 }

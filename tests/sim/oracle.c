@@ -24,6 +24,7 @@ void sim_oracle_fini(struct sim_oracle *oracle)
 		sim_free(oracle->logs[g].entries);
 		sim_free(oracle->logs[g].records);
 		sim_free(oracle->logs[g].sessions);
+		sim_free(oracle->logs[g].told);
 		sim_free(oracle->logs[g].leaders);
 	}
 	sim_free(oracle->records);

@@ -15,6 +15,7 @@
 
 struct sim_world;
 struct dp_batch;
+struct sim_question;
 
 /** A record that a client appended; its id is its position, plus one, with the salt below. */
 struct sim_record {
@@ -22,6 +23,16 @@ struct sim_record {
 	uint32_t size_bytes;
 	uint8_t group;
 	bool acked;
+	uint64_t invoked; /* counts of events */
+	uint64_t answered;
+};
+
+/** A reader was told of records, or (count 0) how many there are. */
+struct sim_told {
+	uint64_t since; /* counts of events */
+	uint64_t at;
+	qr_offset offset;
+	uint32_t count;
 };
 
 #define SIM_RECORD_MIN_BYTES 16
@@ -52,6 +63,9 @@ struct sim_log {
 	uint32_t session_room;
 	struct sim_session *sessions;
 	qr_offset acked_end; /* one past the last record that somebody was told is durable */
+	uint32_t told_count;
+	uint32_t told_room;
+	struct sim_told *told;
 	qr_term term_room;
 	qr_node *leaders; /* by term; 0: none yet */
 };
@@ -101,9 +115,19 @@ qr_node sim_oracle_leader(const struct sim_world *world, qr_group number);
 uint32_t sim_oracle_append(struct sim_world *world, qr_group group, uint8_t *bytes,
 			   uint32_t size_bytes);
 void sim_oracle_acked(struct sim_world *world, uint32_t number, qr_offset offset);
-void sim_oracle_read(struct sim_world *world, qr_group group, const struct dp_batch *batch);
-/** @param acked_end  the log's acked_end when the question was asked. */
-void sim_oracle_tail(struct sim_world *world, qr_group group, qr_offset acked_end, qr_offset end);
+/** @param since  count of events before which it was not asked for. */
+void sim_oracle_read(struct sim_world *world, qr_group group, uint64_t since,
+		     const struct dp_batch *batch);
+/** A linearizable tail is answered. */
+void sim_oracle_tail(struct sim_world *world, const struct sim_question *question, qr_offset end);
+
+/* ---- history.c ---- */
+
+void sim_history_read(struct sim_world *world, qr_group group, uint64_t since, qr_offset offset,
+		      uint32_t count);
+void sim_history_tail(struct sim_world *world, qr_group group, uint64_t since, qr_offset end);
+/** Is what clients were told linearizable? */
+void sim_history_check(struct sim_world *world);
 
 /* ---- between the oracle's files ---- */
 

@@ -76,6 +76,7 @@ void sim_report_print(const struct sim_count *count, double wall_seconds, double
 	line("starts", count->starts);
 	line("damage found by recovery", count->damage_found);
 	line("segments refused, disk full", count->no_space);
+	line("histories not judged", count->undecided);
 	line("datagrams", count->datagrams);
 	line("events", count->events);
 	print_points(count);
