@@ -34,13 +34,13 @@ void sim_disk_fini(struct sim_disk *disk)
 	sim_media_fini(&disk->media);
 }
 
-static bool is_write(const struct store_op *op)
+bool sim_disk_is_write(const struct store_op *op)
 {
 	return op->kind == STORE_OP_WRITE || op->kind == STORE_OP_WRITE_LAZY ||
 	       op->kind == STORE_OP_WRITE_SLOT;
 }
 
-static struct sim_place place_of(const struct store_op *op, uint32_t block)
+struct sim_place sim_disk_place(const struct store_op *op, uint32_t block)
 {
 	bool slots = op->kind == STORE_OP_READ_SLOTS || op->kind == STORE_OP_WRITE_SLOT;
 
@@ -51,7 +51,7 @@ static struct sim_place place_of(const struct store_op *op, uint32_t block)
 	};
 }
 
-static qr_block log_block(const struct sim_disk *disk, const struct sim_place *place)
+qr_block sim_disk_block(const struct sim_disk *disk, const struct sim_place *place)
 {
 	return (qr_block)place->segment * disk->media.segment_blocks + place->block;
 }
@@ -100,28 +100,6 @@ static qr_ns latency(struct sim_world *world, struct sim_disk *disk, const struc
 	return took_ns;
 }
 
-/** The device may carry out two writes in any order, so they never meet. */
-static void check_apart(struct sim_world *world, qr_node node, const struct store_op *op)
-{
-	const struct sim_disk *disk = &world->nodes[node].disk;
-
-	for (uint32_t f = 0; f < disk->flying_count; f++) {
-		const struct store_op *other = &disk->flying[f]->op;
-
-		if (is_write(other) && other->group == op->group &&
-		    (other->kind == STORE_OP_WRITE_SLOT) == (op->kind == STORE_OP_WRITE_SLOT) &&
-		    other->segment == op->segment &&
-		    other->offset_bytes < op->offset_bytes + op->size_bytes &&
-		    op->offset_bytes < other->offset_bytes + other->size_bytes) {
-			sim_fail(world, 13,
-				 "node %u writes bytes %lu.. of segment %lu of group %u while "
-				 "another write there is under way",
-				 node, (unsigned long)op->offset_bytes, (unsigned long)op->segment,
-				 op->group);
-		}
-	}
-}
-
 void sim_disk_start(struct sim_world *world, qr_node node, const struct store_op *op)
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
@@ -130,10 +108,8 @@ void sim_disk_start(struct sim_world *world, qr_node node, const struct store_op
 	QR_ASSERT(disk->flying_count < SIM_DISK_OPS_MAX);
 	QR_ASSERT(op->offset_bytes % QR_BLOCK_BYTES == 0 && op->size_bytes % QR_BLOCK_BYTES == 0);
 	flying->op = *op;
-	if (is_write(op)) {
-		check_apart(world, node, op);
-		if (op->kind == STORE_OP_WRITE_SLOT)
-			sim_oracle_slot(world, node, op->group, place_of(op, 0).block);
+	if (sim_disk_is_write(op)) {
+		sim_disk_check_write(world, node, op);
 		flying->bytes = sim_must(malloc(op->size_bytes));
 		memcpy(flying->bytes, op->data, op->size_bytes);
 	}
@@ -174,8 +150,8 @@ static enum qr_error sync(struct sim_world *world, struct sim_disk *disk, const 
 /** A wrong bit in what is returned, where it can be told from a torn tail. */
 static void flip_returned(struct sim_world *world, struct sim_disk *disk, const struct store_op *op)
 {
-	struct sim_place place = place_of(op, 0);
-	qr_block first = log_block(disk, &place);
+	struct sim_place place = sim_disk_place(op, 0);
+	qr_block first = sim_disk_block(disk, &place);
 	qr_block settled = settled_block(disk, op->group);
 	uint64_t bits;
 	uint64_t bit;
@@ -204,16 +180,11 @@ static enum qr_error read_blocks(struct sim_world *world, struct sim_disk *disk,
 		return QR_NOT_FOUND;
 	for (uint32_t b = 0; b < op->blocks; b++) {
 		memcpy(op->data + (size_t)b * QR_BLOCK_BYTES,
-		       sim_media_at(&disk->media, place_of(op, b)), QR_BLOCK_BYTES);
+		       sim_media_at(&disk->media, sim_disk_place(op, b)), QR_BLOCK_BYTES);
 	}
 	if (disk->read_flip_until_ns > world->now_ns)
 		flip_returned(world, disk, op);
 	return QR_OK;
-}
-
-static bool is_zero(const uint8_t *block)
-{
-	return block[0] == 0 && memcmp(block, block + 1, QR_BLOCK_BYTES - 1) == 0;
 }
 
 /** The bytes land in the settled log, and their own place keeps what it had. */
@@ -235,7 +206,7 @@ static bool misdirect(struct sim_world *world, struct sim_disk *disk,
 			.block = (uint32_t)((at + b) % disk->media.segment_blocks)};
 
 		sim_media_damage(&disk->media, wrong, bytes);
-		sim_media_lose(&disk->media, place_of(&flying->op, b), bytes);
+		sim_media_lose(&disk->media, sim_disk_place(&flying->op, b), bytes);
 	}
 	world->count.faults[SIM_FAULT_MISDIRECTED]++;
 	sim_point(world, SIM_EFFECT_WRITE, SIM_FAILS_WRONG);
@@ -252,11 +223,12 @@ static bool lose(struct sim_world *world, struct sim_disk *disk, const struct si
 	if (disk->lose_suffix && !first &&
 	    (flying->op.kind != STORE_OP_WRITE || sim_percent(world, 50)))
 		return false;
-	if (disk->lose_from_zeros && (flying->op.kind != STORE_OP_WRITE || !is_zero(flying->bytes)))
+	if (disk->lose_from_zeros &&
+	    (flying->op.kind != STORE_OP_WRITE || !sim_media_is_zero(flying->bytes)))
 		return false;
 	disk->losing = disk->lose_writes > 1;
 	for (uint32_t b = 0; b < flying->op.blocks; b++) {
-		sim_media_lose(&disk->media, place_of(&flying->op, b),
+		sim_media_lose(&disk->media, sim_disk_place(&flying->op, b),
 			       flying->bytes + (size_t)b * QR_BLOCK_BYTES);
 	}
 	world->count.faults[SIM_FAULT_LOST_WRITE]++;
@@ -275,7 +247,7 @@ static void put(struct sim_world *world, struct sim_disk *disk, const struct sim
 				sectors &= ~(1u << s);
 		}
 		if (sectors != 0) {
-			sim_media_write(&disk->media, place_of(&flying->op, b),
+			sim_media_write(&disk->media, sim_disk_place(&flying->op, b),
 					flying->bytes + (size_t)b * QR_BLOCK_BYTES, sectors,
 					stable);
 		}
@@ -404,14 +376,15 @@ static void shear(struct sim_world *world, struct sim_disk *disk, const struct s
 		block = sector = 0; /* a header, or a slot */
 	for (uint32_t b = 0; b < QR_BLOCK_BYTES; b++)
 		bytes[b] = (uint8_t)qr_prng_next(&world->prng);
-	sim_media_write(&disk->media, place_of(&flying->op, block), bytes, 1u << sector, true);
+	sim_media_write(&disk->media, sim_disk_place(&flying->op, block), bytes, 1u << sector,
+			true);
 }
 
 /** Not the very first write of a slot: with nothing beside it, garbage could be a vote that rotted.
  */
 static bool has_twin(const struct sim_disk *disk, const struct sim_disk_op *flying)
 {
-	struct sim_place twin = place_of(&flying->op, 0);
+	struct sim_place twin = sim_disk_place(&flying->op, 0);
 	struct store_slot slot;
 
 	if (flying->op.kind != STORE_OP_WRITE_SLOT)
@@ -451,7 +424,7 @@ void sim_disk_crash(struct sim_world *world, qr_node node, bool power)
 		    !sim_media_has_segment(&disk->media, flying->op.group, flying->op.segment) &&
 		    disk->full_until_ns <= world->now_ns) {
 			sim_media_add_segment(&disk->media, flying->op.group, flying->op.segment);
-		} else if (is_write(&flying->op)) {
+		} else if (sim_disk_is_write(&flying->op)) {
 			leave_part(world, disk, flying, power);
 		}
 	}
@@ -493,7 +466,7 @@ bool sim_disk_is_fragile(const struct sim_disk *disk)
 		if (place->segment == SIM_SLOTS_SEGMENT) {
 			if (slots_are_fragile(disk, place->group))
 				return true;
-		} else if (log_block(disk, place) >= settled_block(disk, place->group)) {
+		} else if (sim_disk_block(disk, place) >= settled_block(disk, place->group)) {
 			return true;
 		}
 	}

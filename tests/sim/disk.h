@@ -54,6 +54,14 @@ bool sim_disk_finish(struct sim_world *world, qr_node node, struct sim_disk_op *
 void sim_disk_crash(struct sim_world *world, qr_node node, bool power);
 void sim_disk_op_free(struct sim_disk_op *op);
 
+bool sim_disk_is_write(const struct store_op *op);
+/** Where block `block` of an operation is. */
+struct sim_place sim_disk_place(const struct store_op *op, uint32_t block);
+/** The same as a block of the group's log space. */
+qr_block sim_disk_block(const struct sim_disk *disk, const struct sim_place *place);
+/** A write begins: may it, beside those that are under way? disk_rules.c. */
+void sim_disk_check_write(struct sim_world *world, qr_node node, const struct store_op *op);
+
 /** The newer of both slots as they are on the media. Errors as store_slot_choose. */
 QR_MUST_USE enum qr_error sim_disk_slot(const struct sim_disk *disk, qr_group group,
 					struct store_slot *ret_slot);

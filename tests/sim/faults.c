@@ -8,12 +8,11 @@
 #include "tests/sim/world.h"
 
 /** Who led may still believe it when the others have elected another. */
-static void question_leader(struct sim_world *world)
+static void question(struct sim_world *world, qr_node leader)
 {
-	qr_node leader = sim_oracle_leader(world, 1);
 	qr_ns tenth_ns = world->plan->election_timeout_ns / 10;
 
-	for (qr_ns after = 9; leader != 0 && after < 14; after++) {
+	for (qr_ns after = 9; leader != 0 && after < 21; after += 1 + after / 12) {
 		sim_queue_add(&world->queue,
 			      (struct sim_event){.at_ns = world->now_ns + after * tenth_ns,
 						 .kind = SIM_EVENT_ASK,
@@ -21,27 +20,40 @@ static void question_leader(struct sim_world *world)
 	}
 }
 
-/** Its last writes are still under way when another leader's entries replace them. */
+/**
+ * Its last writes are still under way when another leader's entries replace them; or its clock is
+ * slow, and it believes that it leads for longer, perhaps with one that follows it.
+ */
 static void depose(struct sim_world *world, uint32_t number, qr_ns until_ns)
 {
 	const struct sim_fault *fault = &world->plan->faults[number];
 	qr_node leader = sim_oracle_leader(world, fault->amount % world->plan->group_count + 1);
 	struct sim_disk *disk = &world->nodes[leader].disk;
 	qr_ns lag_ns = fault->amount / 16 % 4 * world->plan->election_timeout_ns / 8;
+	struct sim_deposed *deposed = &world->deposed[number];
 
-	world->deposed[number] = leader;
-	if (leader == 0 || lag_ns == 0)
+	*deposed = (struct sim_deposed){.leader = leader};
+	if (leader == 0)
 		return;
-	if (disk->stuck_until_ns < until_ns + lag_ns)
+	question(world, leader);
+	if (fault->amount / 1024 % 2 == 0)
+		sim_node_set_clock(world, leader, -900000);
+	if (fault->amount / 2048 % 2 == 0 && world->plan->node_count >= 5)
+		deposed->companion = (qr_node)(leader % world->plan->node_count + 1);
+	if (lag_ns != 0 && disk->stuck_until_ns < until_ns + lag_ns)
 		disk->stuck_until_ns = until_ns + lag_ns;
 }
 
 /** It cuts off what it appended alone, and loses power or writes in the middle of that. */
 static void reinstate(struct sim_world *world, uint32_t number)
 {
-	struct sim_node *node = &world->nodes[world->deposed[number]];
+	qr_node leader = world->deposed[number].leader;
+	struct sim_node *node = &world->nodes[leader];
 	uint32_t dice = world->plan->faults[number].amount / 64;
 
+	if (leader == 0)
+		return;
+	sim_node_set_clock(world, leader, node->drift_ppm);
 	if (dice % 2 == 0)
 		node->effects_left = 1 + dice / 4 % 24;
 	if (dice % 4 == 1) {
@@ -121,6 +133,7 @@ static bool pause_client(struct sim_world *world, uint32_t id, qr_ns until_ns)
 /** Faults of hosts. @return whether there was anything to be done. */
 static bool begin_host(struct sim_world *world, const struct sim_fault *fault, qr_ns until_ns)
 {
+	static const int64_t paces_ppm[] = {-900000, -600000, -300000, 500000, 4000000};
 	struct sim_node *node = &world->nodes[fault->a];
 
 	switch ((unsigned)fault->kind) {
@@ -147,6 +160,9 @@ static bool begin_host(struct sim_world *world, const struct sim_fault *fault, q
 		return true;
 	case SIM_FAULT_GARBAGE:
 		sim_net_garbage(world, fault->a);
+		return true;
+	case SIM_FAULT_CLOCK:
+		sim_node_set_clock(world, fault->a, paces_ppm[fault->amount % 5]);
 		return true;
 	case SIM_FAULT_WALL_JUMP:
 		node->wall_offset_ns = ((int64_t)(fault->amount % 7201) - 3600) * 1000000000;
@@ -230,8 +246,8 @@ void sim_fault_begin(struct sim_world *world, uint32_t number)
 			depose(world, number, until_ns);
 		sim_net_rewire(world);
 		if (fault->kind == SIM_FAULT_SPLIT)
-			question_leader(world);
-	} else if (fault->kind < SIM_FAULT_DISK_SLOW || fault->kind == SIM_FAULT_WALL_JUMP) {
+			question(world, sim_oracle_leader(world, 1));
+	} else if (fault->kind < SIM_FAULT_DISK_SLOW || fault->kind >= SIM_FAULT_CLOCK) {
 		done = begin_host(world, fault, until_ns);
 	} else {
 		done = begin_disk(world, fault, until_ns);
@@ -250,6 +266,8 @@ void sim_fault_end(struct sim_world *world, uint32_t number)
 	/* Now it cuts off what it appended alone, and loses power in the middle of that. */
 	if (fault->kind == SIM_FAULT_DEPOSE)
 		reinstate(world, number);
+	if (fault->kind == SIM_FAULT_CLOCK)
+		sim_node_set_clock(world, fault->a, world->nodes[fault->a].drift_ppm);
 	if (is_of_the_network(fault->kind))
 		sim_net_rewire(world);
 }
@@ -316,6 +334,7 @@ static void mend_node(struct sim_world *world, struct sim_node *node)
 	disk->misdirect_write = false;
 	node->effects_left = 0;
 	node->paused_until_ns = 0;
+	sim_node_set_clock(world, node->id, node->drift_ppm);
 	if (!node->up) {
 		sim_node_start(world, node->id);
 	} else if (node->operator_comes || node->stopping) {

@@ -134,13 +134,15 @@ static void cut_both(struct sim_net *net, uint8_t a, uint8_t b)
 }
 
 /** Whether the fault keeps two nodes apart. */
-static bool parts(const struct sim_fault *fault, qr_node deposed, qr_node a, qr_node b)
+static bool parts(const struct sim_fault *fault, const struct sim_deposed *deposed, qr_node a,
+		  qr_node b)
 {
 	switch ((unsigned)fault->kind) {
 	case SIM_FAULT_ISOLATE:
 		return a == fault->a || b == fault->a;
 	case SIM_FAULT_DEPOSE:
-		return a == deposed || b == deposed;
+		return (a == deposed->leader || a == deposed->companion) !=
+		       (b == deposed->leader || b == deposed->companion);
 	case SIM_FAULT_CHAIN:
 		return b - a > 1;
 	case SIM_FAULT_SPLIT:
@@ -166,7 +168,7 @@ static void wire_links(struct sim_world *world, uint32_t number)
 
 	for (qr_node a = 1; a <= nodes; a++) {
 		for (qr_node b = (qr_node)(a + 1); b <= nodes; b++) {
-			if (parts(fault, world->deposed[number], a, b))
+			if (parts(fault, &world->deposed[number], a, b))
 				cut_both(net, a, b);
 		}
 	}

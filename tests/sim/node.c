@@ -26,7 +26,18 @@ qr_ns sim_node_clock(const struct sim_world *world, const struct sim_node *node)
 {
 	int64_t passed = (int64_t)(world->now_ns - node->clock_global_ns);
 
-	return node->clock_local_ns + (qr_ns)(passed + passed / 1000000 * node->clock_ppm);
+	return node->clock_local_ns + (qr_ns)(passed + passed * node->clock_ppm / 1000000);
+}
+
+void sim_node_set_clock(struct sim_world *world, qr_node id, int64_t ppm)
+{
+	struct sim_node *node = &world->nodes[id];
+
+	node->clock_local_ns = sim_node_clock(world, node);
+	node->clock_global_ns = world->now_ns;
+	node->clock_ppm = ppm;
+	if (node->up)
+		sim_node_wake(world, id); /* its deadlines are at other times now */
 }
 
 /** When the world's clock is at least there if the node's is at `local_ns`. */
@@ -103,8 +114,9 @@ void sim_node_init(struct sim_world *world, qr_node id)
 	node->clock_global_ns = world->now_ns;
 	node->clock_local_ns = sim_between(world, 1000000000, 100000000000);
 	if (world->plan->drift_ppm != 0) {
-		node->clock_ppm = (int64_t)sim_between(world, 0, 2ull * world->plan->drift_ppm) -
+		node->drift_ppm = (int64_t)sim_between(world, 0, 2ull * world->plan->drift_ppm) -
 				  world->plan->drift_ppm;
+		node->clock_ppm = node->drift_ppm;
 	}
 	sim_node_start(world, id);
 }

@@ -54,7 +54,8 @@ struct sim_node {
 
 	qr_ns clock_global_ns; /* the node's clock read clock_local_ns then */
 	qr_ns clock_local_ns;
-	int64_t clock_ppm;
+	int64_t clock_ppm; /* too fast */
+	int64_t drift_ppm; /* the same, without a fault */
 	int64_t wall_offset_ns;
 
 	struct sim_seen seen[SIM_GROUPS_MAX + 1];
@@ -80,6 +81,8 @@ void sim_heard_forget(struct sim_heard *heard);
 
 /** The node's own monotonic clock. */
 qr_ns sim_node_clock(const struct sim_world *world, const struct sim_node *node);
+/** It goes on from what it says, at another speed. */
+void sim_node_set_clock(struct sim_world *world, qr_node id, int64_t ppm);
 /** The group as the node holds it; NULL: down, or not running. */
 struct dp_group *sim_node_group(const struct sim_node *node, qr_group group);
 

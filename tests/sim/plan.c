@@ -118,6 +118,7 @@ static void choose_haste(struct sim_plan *plan, struct qr_prng *prng)
 	plan->window_blocks = 16 * (uint32_t)between(prng, 8, 16);
 	plan->write_depth = 16;
 	plan->write_max_blocks = (uint32_t)between(prng, 4, 16);
+	plan->burst = 64;
 	plan->record_bytes = plan->record_max_bytes;
 	plan->datagram_max = SIM_DATAGRAM_MAX;
 	plan->disk_late_percent = 2;
@@ -161,7 +162,7 @@ static const struct sim_rate rates[SIM_FAULT_KINDS] = {
 	[SIM_FAULT_SYNC_ERROR] = {2, 1, 4},    [SIM_FAULT_READ_FLIP] = {3, 1, 4},
 	[SIM_FAULT_ROT] = {5, 1, 1},	       [SIM_FAULT_ROT_SLOT] = {4, 1, 1},
 	[SIM_FAULT_LOST_WRITE] = {4, 1, 1},    [SIM_FAULT_MISDIRECTED] = {4, 1, 1},
-	[SIM_FAULT_WALL_JUMP] = {1, 1, 1},
+	[SIM_FAULT_WALL_JUMP] = {1, 1, 1},     [SIM_FAULT_CLOCK] = {2, 2, 20},
 };
 
 static uint32_t amount_of(struct sim_plan *plan, struct qr_prng *prng, enum sim_fault_kind kind)

@@ -33,7 +33,7 @@
 	X(ISOLATE, "isolate")	      /* a has no link at all */                                   \
 	X(SPLIT, "split")	      /* nodes in mask `amount` do not reach the others */         \
 	X(ONE_WAY, "one-way")	      /* a's datagrams do not reach b */                           \
-	X(DEPOSE, "depose")	      /* who leads hears no node, clients append, its disk lags */ \
+	X(DEPOSE, "depose")	      /* who leads hears at most one node; clients append there */ \
 	X(CHAIN, "chain")	      /* each node reaches its neighbours in number only */        \
 	X(CLOG, "clog")		      /* from a to b all waits until the fault ends */             \
 	X(LOSS, "loss")		      /* percent */                                                \
@@ -54,7 +54,8 @@
 	X(ROT_SLOT, "rot-slot")	      /* a bit of one of a's two slots has */                      \
 	X(LOST_WRITE, "lost-write")   /* a write of a is answered, and never happened */           \
 	X(MISDIRECTED, "misdirected") /* a write of a went elsewhere in its settled log */         \
-	X(WALL_JUMP, "wall-jump")     /* a's wall clock is an hour off */
+	X(CLOCK, "clock")	  /* a's monotonic clock is slow or fast, by tens of percent */    \
+	X(WALL_JUMP, "wall-jump") /* a's wall clock is an hour off */
 
 enum sim_fault_kind {
 #define SIM_FAULT_ENUM(name, word) SIM_FAULT_##name,

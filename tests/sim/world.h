@@ -36,6 +36,12 @@ enum sim_trace_kind {
 	SIM_TRACE_SESSION, /* client: group, error */
 };
 
+/** Whom a fault DEPOSE met; 0: nobody. */
+struct sim_deposed {
+	qr_node leader;
+	qr_node companion; /* who still hears it */
+};
+
 /** What is still wrong with a node that is away. */
 enum sim_away { SIM_AWAY_CUT, SIM_AWAY_DEAF, SIM_AWAY_STUCK, SIM_AWAYS };
 
@@ -83,9 +89,9 @@ struct sim_world {
 	enum sim_away how_away;
 	qr_ns mended_ns; /* when damage was last there and went */
 	bool in_force[SIM_FAULTS_MAX];
-	qr_node deposed[SIM_FAULTS_MAX]; /* whom such a fault met; 0: nobody led */
-	bool keeps_packets;		 /* the plan has replays */
-	bool corrupts;			 /* there have been wrong bytes in datagrams */
+	struct sim_deposed deposed[SIM_FAULTS_MAX];
+	bool keeps_packets; /* the plan has replays */
+	bool corrupts;	    /* there have been wrong bytes in datagrams */
 	struct sim_queue queue;
 	struct sim_net net;
 	struct sim_node nodes[SIM_NODES_MAX + 1];
