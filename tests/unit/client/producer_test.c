@@ -210,7 +210,7 @@ static uint64_t told(enum qr_error status, uint64_t sequence, uint64_t expected)
 	return dp_client_stats(fake->client)->retransmits - before;
 }
 
-/** An answer that is no complaint names the gap first; the complaint itself is heard all the same. */
+/** An answer that is no complaint names the gap first; the complaint is heard all the same. */
 static void each_gap_is_mended_once(void **state)
 {
 	(void)state;
