@@ -166,6 +166,7 @@ static void cut_power_of_all(struct sim_world *world)
 	}
 	sim_world_run_until(world, world->now_ns + SECOND / 2);
 }
+
 static void set_stuck(struct sim_world *world, qr_ns until_ns)
 {
 	for (qr_node node = 1; node <= world->plan->node_count; node++) {
