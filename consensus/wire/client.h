@@ -131,10 +131,10 @@ struct wire_answer {
 };
 
 /*
- * CHUNK_REPLY: OK carries answers, to a retry also those of all later chunks that are committed; any
- * other status speaks of the chunk at `sequence`: NOT_LEADER (leader; also of a node that has not
- * read its log yet), BUSY (retry_us), GAP (expected: send again from there), EXPIRED, TOO_LARGE,
- * NO_SPACE, CHECKSUM, MALFORMED, UNKNOWN_GROUP.
+ * CHUNK_REPLY: OK carries answers, to a retry also those of all later chunks that are committed.
+ * Any other status speaks of the chunk at `sequence`: NOT_LEADER (leader; also said by a node that
+ * has not read its log yet), BUSY (retry_us), GAP (expected: send again from there), EXPIRED,
+ * TOO_LARGE, NO_SPACE, CHECKSUM, MALFORMED, UNKNOWN_GROUP.
  */
 struct wire_chunk_reply {
 	uint64_t session;

@@ -1,6 +1,6 @@
 /*
- * The start counter of a node: DIR/starts, 16 bytes, written anew before a start lets anything
- * leave. It gives the incarnation that every datagram carries; peers take a lower one for the past
+ * The start counter of a node: DIR/starts, written anew before a start lets anything leave. It
+ * gives the incarnation that every datagram carries; peers take a lower one for the past
  * (dataplane/transport/replay.h), so it must grow whatever happens to clocks and files:
  *
  *   - it is above the one in the file, however the wall clock jumped back;
@@ -9,9 +9,10 @@
  *   - it does not stay at the last number either: the start is refused. Peers remember the highest
  *     one while they run, which is why all nodes have to stop before it can begin anew.
  *
- * Written in place: 16 bytes of one sector, on a file that keeps its block, so that a full disk
- * does not keep a node from starting. What a crash leaves: the old value, the new one, or a damaged
- * file, for which the wall clock stands in.
+ * Two copies, each in a sector of its own, and the higher one that is sound counts. They are
+ * written one after the other, in place, on a file that keeps its block, so that a full disk does
+ * not keep a node from starting. A crash damages one of them at most, and then nothing has left
+ * yet; damage to one of them later loses nothing. For both the wall clock stands in.
  */
 #include "consensus/base/codec.h"
 #include "consensus/base/crc.h"
@@ -23,9 +24,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* 0 magic, 4 incarnation u32, 8 crc (its place zero), 12 zero */
+/* Each copy: 0 magic, 4 incarnation u32, 8 crc (its place zero), 12 zero */
 #define STARTS_MAGIC 0x3153524eu /* "NRS1" */
 #define STARTS_BYTES 16
+#define STARTS_COPIES 2
+#define STARTS_APART_BYTES 512
 #define STARTS_NAME "starts"
 #define STARTS_MODE 0640
 #define EPOCH_2020_S 1577836800u
@@ -39,21 +42,33 @@ static uint32_t crc_of(const uint8_t bytes[STARTS_BYTES])
 	return qr_crc32c(0, copy, sizeof(copy));
 }
 
-/** The value in the file; 0: there is none that can be believed. */
-static uint32_t stored(int fd)
+/** The value of a copy; 0: there is none that can be believed. */
+static uint32_t stored_at(int fd, off_t at)
 {
 	uint8_t bytes[STARTS_BYTES] = {0};
 	struct qr_reader reader = qr_reader_over(bytes, sizeof(bytes));
 	uint32_t magic;
 	uint32_t incarnation;
 
-	if (pread(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+	if (pread(fd, bytes, sizeof(bytes), at) != (ssize_t)sizeof(bytes))
 		return 0;
 	magic = qr_read_u32(&reader);
 	incarnation = qr_read_u32(&reader);
 	if (magic != STARTS_MAGIC || qr_read_u32(&reader) != crc_of(bytes))
 		return 0;
 	return incarnation;
+}
+
+static uint32_t stored(int fd)
+{
+	uint32_t highest = 0;
+
+	for (off_t copy = 0; copy < STARTS_COPIES; copy++) {
+		uint32_t value = stored_at(fd, copy * STARTS_APART_BYTES);
+
+		highest = value > highest ? value : highest;
+	}
+	return highest;
 }
 
 static int store(int fd, int folder, uint32_t incarnation)
@@ -63,11 +78,14 @@ static int store(int fd, int folder, uint32_t incarnation)
 	store_put_u32(bytes, STARTS_MAGIC);
 	store_put_u32(bytes + 4, incarnation);
 	store_put_u32(bytes + 8, crc_of(bytes));
-	errno = ENOSPC; /* for a short write */
-	if (pwrite(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes) || fsync(fd) != 0 ||
-	    fsync(folder) != 0)
-		return errno;
-	return 0;
+	for (off_t copy = 0; copy < STARTS_COPIES; copy++) {
+		errno = ENOSPC; /* for a short write */
+		if (pwrite(fd, bytes, sizeof(bytes), copy * STARTS_APART_BYTES) !=
+			    (ssize_t)sizeof(bytes) ||
+		    fsync(fd) != 0)
+			return errno;
+	}
+	return fsync(folder) != 0 ? errno : 0;
 }
 
 /** @return 0: no number is left. A clock beyond the last one is broken, or it is 2156: it would use

@@ -9,6 +9,7 @@
 
 #define WALL_S 1800000000u
 #define EPOCH_2020_S 1577836800u
+#define COPY_AT 512
 #define SINCE_2020 (WALL_S - EPOCH_2020_S)
 
 static char path[PATH_MAX];
@@ -63,24 +64,59 @@ static void a_wiped_directory_is_not_the_past(void **state)
 	assert_int_equal(begin(WALL_S + 60), SINCE_2020 + 60);
 }
 
-static void a_damaged_file_is_replaced(void **state)
+static void damage(off_t at)
 {
-	for (off_t at = 0; at < 16; at++) {
-		int fd;
-		uint8_t byte = 0;
+	int fd = openat(directory.fd, "starts", O_RDWR | O_CLOEXEC);
+	uint8_t byte = 0;
 
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	byte ^= 0x40;
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	assert_int_equal(close(fd), 0);
+}
+
+static void damage_to_one_copy_loses_nothing(void **state)
+{
+	(void)state;
+	for (off_t at = 0; at < 16; at++) {
+		for (off_t copy = 0; copy <= COPY_AT; copy += COPY_AT) {
+			(void)begin(WALL_S);
+			(void)begin(WALL_S);
+			damage(copy + at);
+			assert_int_equal(begin(WALL_S), SINCE_2020 + 2);
+			assert_int_equal(begin(WALL_S), SINCE_2020 + 3);
+			assert_int_equal(unlinkat(directory.fd, "starts", 0), 0);
+		}
+	}
+}
+
+static void two_damaged_copies_are_replaced(void **state)
+{
+	(void)state;
+	for (off_t at = 0; at < 16; at++) {
 		(void)begin(WALL_S);
-		fd = openat(directory.fd, "starts", O_RDWR | O_CLOEXEC);
-		assert_true(fd >= 0);
-		assert_int_equal(pread(fd, &byte, 1, at), 1);
-		byte ^= 0x40;
-		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-		assert_int_equal(close(fd), 0);
+		damage(at);
+		damage(COPY_AT + 15 - at);
 		assert_int_equal(begin(WALL_S), SINCE_2020);
 		assert_int_equal(begin(WALL_S), SINCE_2020 + 1);
 		assert_int_equal(unlinkat(directory.fd, "starts", 0), 0);
 	}
+}
+
+/* As builds before the second copy left it. */
+static void one_copy_is_enough(void **state)
+{
+	int fd;
+
 	(void)state;
+	(void)begin(WALL_S);
+	(void)begin(WALL_S);
+	fd = openat(directory.fd, "starts", O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 16), 0);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(begin(0), SINCE_2020 + 2);
 }
 
 static void a_torn_file_and_a_clock_before_2020_still_give_one(void **state)
@@ -128,7 +164,10 @@ int main(void)
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_wiped_directory_is_not_the_past, set_up,
 						tear_down),
-		cmocka_unit_test_setup_teardown(a_damaged_file_is_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(damage_to_one_copy_loses_nothing, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(two_damaged_copies_are_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_copy_is_enough, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_torn_file_and_a_clock_before_2020_still_give_one,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_clock_beyond_the_last_number_is_not_believed,
