@@ -44,16 +44,16 @@ static bool add(struct sim_heard *heard, uint64_t counter)
 
 static void check_taken(struct sim_world *world, qr_node node, const struct sim_packet *packet)
 {
-	struct sim_heard *heard = &world->nodes[node].heard[packet->from];
+	struct sim_heard *heard;
 	uint32_t incarnation;
 	uint64_t counter;
 
-	if (packet->wrong) {
+	if (packet->wrong)
 		sim_fail(world, 20, "node %u takes a datagram that nobody sent so", node);
-	}
+	/* Clients repeat themselves under new counters, and are judged by session. */
 	if (packet->from > world->plan->node_count)
-		return; /* clients repeat themselves under new counters, and are judged by session
-			 */
+		return;
+	heard = &world->nodes[node].heard[packet->from];
 	memcpy(&incarnation, packet->data + INCARNATION_AT, sizeof(incarnation));
 	memcpy(&counter, packet->data + COUNTER_AT, sizeof(counter));
 	if (incarnation < heard->incarnation) {
