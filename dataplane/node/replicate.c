@@ -157,8 +157,7 @@ static enum qr_error send_next(struct dp_core *core, struct dp_group *group,
 	if (dp_stream_next(&link->stream, core->now_ns, &want) != QR_OK ||
 	    find_entry(core, group, link, want.index, &found) != QR_OK)
 		return QR_AGAIN;
-	if (!want.probe && found.at.kind != RAFT_ENTRY_NOOP && /* see store_log_limit_overdrawn */
-	    found.at.block + found.at.blocks > link->stream.credit)
+	if (!want.probe && found.at.block + found.at.blocks > link->stream.credit)
 		return QR_AGAIN; /* the next ACK brings credit */
 	until = want.until == 0 || want.until > found.at.bytes ? found.at.bytes : want.until;
 	fragment = describe(core, group, &found.at);
