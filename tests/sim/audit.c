@@ -13,11 +13,10 @@ static void check_nothing_behind(struct sim_world *world, qr_node node, qr_group
 {
 	const struct sim_media *media = &world->nodes[node].disk.media;
 	qr_block end = sim_node_group(&world->nodes[node], group)->log->last.block;
-	struct sim_place place = {.group = group};
 
 	for (qr_block block = end;; block++) {
-		place.segment = (uint32_t)(block / media->segment_blocks);
-		place.block = (uint32_t)(block % media->segment_blocks);
+		struct sim_place place = sim_media_place(media, group, block);
+
 		if (!sim_media_has_segment(media, group, place.segment))
 			return;
 		if (!sim_media_is_zero(sim_media_promised(media, place))) {

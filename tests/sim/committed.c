@@ -171,13 +171,6 @@ static void add_chunks(struct sim_world *world, struct sim_log *log, qr_group gr
 
 /* ---- entries ---- */
 
-static struct sim_place place_of(const struct sim_media *media, qr_group group, qr_block block)
-{
-	return (struct sim_place){.group = group,
-				  .segment = (uint32_t)(block / media->segment_blocks),
-				  .block = (uint32_t)(block % media->segment_blocks)};
-}
-
 /** From the media, as the device promised them. */
 static const uint8_t *gather(struct sim_world *world, qr_node node, qr_group group,
 			     const struct sim_entry *entry)
@@ -186,14 +179,14 @@ static const uint8_t *gather(struct sim_world *world, qr_node node, qr_group gro
 	size_t size_bytes = (size_t)entry->blocks * QR_BLOCK_BYTES;
 
 	if (entry->blocks == 1)
-		return sim_media_promised(media, place_of(media, group, entry->block));
+		return sim_media_promised(media, sim_media_place(media, group, entry->block));
 	if (world->oracle.entry_room < size_bytes) {
 		world->oracle.entry = sim_resize(world->oracle.entry, size_bytes);
 		world->oracle.entry_room = size_bytes;
 	}
 	for (uint32_t b = 0; b < entry->blocks; b++) {
 		memcpy(world->oracle.entry + (size_t)b * QR_BLOCK_BYTES,
-		       sim_media_promised(media, place_of(media, group, entry->block + b)),
+		       sim_media_promised(media, sim_media_place(media, group, entry->block + b)),
 		       QR_BLOCK_BYTES);
 	}
 	return world->oracle.entry;

@@ -200,10 +200,7 @@ static bool misdirect(struct sim_world *world, struct sim_disk *disk,
 	at = qr_prng_below(&world->prng, settled - flying->op.blocks + 1);
 	for (uint32_t b = 0; b < flying->op.blocks; b++) {
 		const uint8_t *bytes = flying->bytes + (size_t)b * QR_BLOCK_BYTES;
-		struct sim_place wrong = {
-			.group = flying->op.group,
-			.segment = (uint32_t)((at + b) / disk->media.segment_blocks),
-			.block = (uint32_t)((at + b) % disk->media.segment_blocks)};
+		struct sim_place wrong = sim_media_place(&disk->media, flying->op.group, at + b);
 
 		sim_media_damage(&disk->media, wrong, bytes);
 		sim_media_lose(&disk->media, sim_disk_place(&flying->op, b), bytes);
@@ -486,10 +483,7 @@ static void flip_bit(struct sim_world *world, struct sim_disk *disk, struct sim_
 static void flip_bit_of_log(struct sim_world *world, struct sim_disk *disk, qr_group group,
 			    qr_block block)
 {
-	flip_bit(world, disk,
-		 (struct sim_place){.group = group,
-				    .segment = (uint32_t)(block / disk->media.segment_blocks),
-				    .block = (uint32_t)(block % disk->media.segment_blocks)});
+	flip_bit(world, disk, sim_media_place(&disk->media, group, block));
 }
 
 bool sim_disk_rot(struct sim_world *world, qr_node node)

@@ -52,8 +52,7 @@ static void check_zeros(struct sim_world *world, qr_node node, const struct stor
 	if (op->kind != STORE_OP_WRITE || !sim_media_is_zero(op->data))
 		return;
 	for (;; behind++) {
-		place.segment = (uint32_t)(behind / disk->media.segment_blocks);
-		place.block = (uint32_t)(behind % disk->media.segment_blocks);
+		place = sim_media_place(&disk->media, op->group, behind);
 		if (!sim_media_has_segment(&disk->media, op->group, place.segment))
 			return;
 		if (!sim_media_is_zero(sim_media_promised(&disk->media, place))) {

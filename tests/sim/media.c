@@ -97,9 +97,7 @@ const uint8_t *sim_media_at(const struct sim_media *media, struct sim_place plac
 
 const uint8_t *sim_media_block(const struct sim_media *media, qr_group group, qr_block block)
 {
-	struct sim_place place = {.group = group,
-				  .segment = (uint32_t)(block / media->segment_blocks),
-				  .block = (uint32_t)(block % media->segment_blocks)};
+	struct sim_place place = sim_media_place(media, group, block);
 
 	if (!sim_media_has_segment(media, group, place.segment))
 		return NULL;

@@ -60,6 +60,14 @@ void sim_media_fini(struct sim_media *media);
 
 void sim_media_add_segment(struct sim_media *media, qr_group number, uint64_t segment);
 bool sim_media_has_segment(const struct sim_media *media, qr_group group, uint64_t segment);
+/** Where a block of a group's log space lies. */
+static inline struct sim_place sim_media_place(const struct sim_media *media, qr_group group,
+					       qr_block block)
+{
+	return (struct sim_place){.group = group,
+				  .segment = (uint32_t)(block / media->segment_blocks),
+				  .block = (uint32_t)(block % media->segment_blocks)};
+}
 /** A block as a read sees it; never NULL. The place exists. */
 const uint8_t *sim_media_at(const struct sim_media *media, struct sim_place place);
 /** A block of a group's log space; NULL beyond what exists. */
