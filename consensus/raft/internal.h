@@ -133,6 +133,7 @@ void raft_transfer_timeout_now(struct raft_group *group, const struct raft_messa
 			       struct raft_effects *effects);
 
 /* tick.c */
-void raft_tick(struct raft_group *group, uint32_t random, struct raft_effects *effects);
+void raft_tick(struct raft_group *group, const struct raft_event *event,
+	       struct raft_effects *effects);
 
 #endif

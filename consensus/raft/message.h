@@ -128,7 +128,8 @@ enum raft_event_kind {
 struct raft_event {
 	enum raft_event_kind kind;
 	qr_ns now_ns;
-	uint32_t random; /* TICK: fresh uniform bits, spreads election timeouts */
+	uint32_t random;  /* TICK: fresh uniform bits, spreads election timeouts */
+	bool store_hangs; /* TICK: the store has owed something for an election timeout */
 	union {
 		const struct raft_message *message;
 		struct {

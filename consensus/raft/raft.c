@@ -210,7 +210,7 @@ void raft_step(struct raft_group *group, const struct raft_event *event,
 		return;
 	switch (event->kind) {
 	case RAFT_EVENT_TICK:
-		raft_tick(group, event->random, effects);
+		raft_tick(group, event, effects);
 		break;
 	case RAFT_EVENT_MESSAGE:
 		take_message(group, event->message, effects);

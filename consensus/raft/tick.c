@@ -10,13 +10,16 @@
 #include "consensus/raft/internal.h"
 
 /* Leadership ends by absence: of a quorum (thesis §6.2), or of the own disk. */
-static bool must_step_down(const struct raft_group *group)
+static bool must_step_down(const struct raft_group *group, bool store_hangs)
 {
 	/* "A leader steps down if an election timeout elapses without a successful round". */
 	if (group->now_ns >= group->quorum_check_at_ns && !raft_progress_quorum_heard(group))
 		return true;
-	/* A leader whose disk hangs must not keep others from leading (hashicorp/raft #503). */
-	return raft_log_is_stalled(group);
+	/*
+	 * A leader whose disk hangs must not keep others from leading (hashicorp/raft #503): also
+	 * one that takes no appends for want of room, and so waits for no write of entries.
+	 */
+	return raft_log_is_stalled(group) || store_hangs;
 }
 
 static void forgive_pause(struct raft_group *group)
@@ -26,12 +29,13 @@ static void forgive_pause(struct raft_group *group)
 	group->write_since_ns = group->now_ns;
 }
 
-static void tick_leader(struct raft_group *group, bool paused, struct raft_effects *effects)
+static void tick_leader(struct raft_group *group, bool paused, bool store_hangs,
+			struct raft_effects *effects)
 {
 	QR_ASSERT(!group->failed);
 	if (paused)
 		forgive_pause(group);
-	if (must_step_down(group)) {
+	if (must_step_down(group, store_hangs && !paused)) {
 		raft_role_follow(group, effects, group->state.term, 0);
 		return;
 	}
@@ -47,15 +51,16 @@ static void tick_leader(struct raft_group *group, bool paused, struct raft_effec
 		raft_transfer_try(group, effects);
 }
 
-void raft_tick(struct raft_group *group, uint32_t random, struct raft_effects *effects)
+void raft_tick(struct raft_group *group, const struct raft_event *event,
+	       struct raft_effects *effects)
 {
 	bool paused = group->now_ns - group->ticked_ns >= group->parameters.election_timeout_ns;
 
 	QR_ASSERT(group->ticked_ns <= group->now_ns);
-	group->random = random;
+	group->random = event->random;
 	group->ticked_ns = group->now_ns;
 	if (group->role == RAFT_LEADER) {
-		tick_leader(group, paused, effects);
+		tick_leader(group, paused, event->store_hangs, effects);
 	} else if (group->now_ns < group->election_at_ns) {
 		return;
 	} else if (raft_vote_may_stand(group)) {

@@ -239,6 +239,18 @@ void dp_group_sync(struct dp_core *core, struct dp_group *group)
 	}
 }
 
+/** The disk owes the same as it did an election timeout ago. */
+static bool store_hangs(const struct dp_core *core, struct dp_group *group)
+{
+	uint64_t owed = store_log_owed(group->log);
+
+	if (owed != group->owed) {
+		group->owed = owed;
+		group->owed_since_ns = core->now_ns;
+	}
+	return owed != 0 && core->now_ns - group->owed_since_ns >= core->config.election_timeout_ns;
+}
+
 void dp_group_tick(struct dp_core *core, struct dp_group *group)
 {
 	struct raft_event event = {.kind = RAFT_EVENT_TICK, .random = core->random};
@@ -249,6 +261,7 @@ void dp_group_tick(struct dp_core *core, struct dp_group *group)
 	}
 	/* The groups of a core share the turn's random bits; their numbers keep them apart. */
 	event.random ^= group->config->group * 2654435761u;
+	event.store_hangs = store_hangs(core, group);
 	if (raft_next_deadline(&group->raft) <= core->now_ns)
 		dp_group_step(core, group, &event);
 }

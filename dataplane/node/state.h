@@ -58,6 +58,8 @@ struct dp_group {
 
 	struct raft_group raft;
 	qr_ns deadline_ns; /* raft's, and the transport's */
+	uint64_t owed;	   /* store_log_owed, and since when it is this */
+	qr_ns owed_since_ns;
 	uint64_t elections;
 
 	/* recovery */

@@ -237,6 +237,7 @@ struct store_log {
 	struct store_slots slots;
 	struct store_recovery recovery;
 	struct store_log_counters counters;
+	uint64_t completions; /* of every kind */
 };
 
 /** Where a block lies in the window. */

@@ -100,6 +100,7 @@ void store_log_complete(struct store_log *log, const struct store_completion *co
 	(void)now_ns;
 	QR_ASSERT((completion->tag & STORE_TAG_LOG) != 0);
 	QR_ASSERT(completion->group == log->parameters.group);
+	log->completions++;
 	switch ((enum store_part)(tag >> 32)) {
 	case STORE_PART_WRITE:
 		store_writes_complete(log, number, completion->result);
@@ -222,6 +223,13 @@ struct raft_position store_log_durable(const struct store_log *log)
 uint64_t store_log_state_durable(const struct store_log *log)
 {
 	return log->slots.durable_generation;
+}
+
+uint64_t store_log_owed(const struct store_log *log)
+{
+	bool waits = log->condition == QR_NO_SPACE && log->segments.preparing;
+
+	return log->slots.inflight || waits ? log->completions + 1 : 0;
 }
 
 enum qr_error store_log_condition(const struct store_log *log)

@@ -189,6 +189,11 @@ void store_log_retry(struct store_log *log);
 struct raft_position store_log_durable(const struct store_log *log);
 /** The generation of the newest hard state on stable media. */
 uint64_t store_log_state_durable(const struct store_log *log);
+/**
+ * The device owes a write of a slot, or the segment that appends wait for.
+ * @return a number that changes with every completion; 0: it owes neither.
+ */
+uint64_t store_log_owed(const struct store_log *log);
 /** QR_OK, QR_NO_SPACE (serves reads, takes no appends, mends itself), QR_POISONED, QR_CORRUPT. */
 enum qr_error store_log_condition(const struct store_log *log);
 /** Whether another write could start at once: the moment to close an open entry. */

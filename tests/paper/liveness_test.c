@@ -312,6 +312,22 @@ static void ticks_at_the_deadlines_alone_are_enough(void **state)
 	assert_int_equal(raft_next_deadline(&rig.group), rig.group.now_ns + RIG_HEARTBEAT_NS);
 }
 
+/* Whatever it is that the disk does not do; a process that was stopped judges by nothing old. */
+static void a_leader_whose_store_hangs_steps_down_unless_it_was_paused(void **state)
+{
+	struct raft_event hangs = {.kind = RAFT_EVENT_TICK, .store_hangs = true};
+
+	(void)state;
+	rig_start(&rig, 3, 4, "11");
+	rig_lead(&rig);
+	hangs.now_ns = rig.group.now_ns + RIG_ELECTION_NS;
+	rig_step(&rig, hangs);
+	assert_int_equal(rig.group.role, RAFT_LEADER);
+	hangs.now_ns = rig.group.now_ns + RIG_HEARTBEAT_NS;
+	rig_step(&rig, hangs);
+	assert_int_equal(rig.group.role, RAFT_FOLLOWER);
+}
+
 /* The clock of the events is the only one, and it does not run backwards here. */
 static void time_that_runs_backwards_counts_as_standing_still(void **state)
 {
@@ -346,6 +362,7 @@ int main(void)
 		cmocka_unit_test(t4_2_1_a_learner_catches_up),
 		cmocka_unit_test(priority_decides_who_stands_first),
 		cmocka_unit_test(ticks_at_the_deadlines_alone_are_enough),
+		cmocka_unit_test(a_leader_whose_store_hangs_steps_down_unless_it_was_paused),
 		cmocka_unit_test(time_that_runs_backwards_counts_as_standing_still),
 	};
 

@@ -188,6 +188,28 @@ static void a_leader_whose_disk_hangs_steps_down(void **state)
 }
 
 /* It led, its process was killed, and its disk does not answer: it is up, and reads for ever. */
+/* It takes no appends, so it waits for none of its writes; found by quorate-sim. */
+static void a_full_leader_whose_disk_hangs_steps_down(void **state)
+{
+	struct story *story = story_create(7, 3);
+	qr_node old;
+
+	(void)state;
+	story_begin(story);
+	old = story_leader(story);
+	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_DISK_FULL, .a = old},
+			  STORY_FOR_EVER);
+	STORY_AWAIT(story, store_log_condition(story_group(story, old)->log) == QR_NO_SPACE);
+	story_run(story, STORY_ELECTION_NS);
+	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_DISK_STUCK, .a = old},
+			  STORY_FOR_EVER);
+	STORY_AWAIT_IN(story, STORY_STEP_NS, 6 * STORY_ELECTION_NS,
+		       story_group(story, old)->raft.role != RAFT_LEADER);
+	story_run_acked(story, 500);
+	assert_int_not_equal(story_leader(story), old);
+	story_end(story);
+}
+
 static void a_node_that_never_has_read_its_log_keeps_no_client(void **state)
 {
 	(void)state;
@@ -315,6 +337,7 @@ int main(void)
 		cmocka_unit_test(a_leader_whose_write_fails_is_replaced),
 		cmocka_unit_test(a_single_node_whose_write_fails_begins_a_new_term),
 		cmocka_unit_test(a_leader_whose_disk_hangs_steps_down),
+		cmocka_unit_test(a_full_leader_whose_disk_hangs_steps_down),
 		cmocka_unit_test(a_node_that_never_has_read_its_log_keeps_no_client),
 		cmocka_unit_test(a_slow_follower_leaves_the_commit_path),
 		cmocka_unit_test(a_full_disk_refuses_and_resumes_when_freed),
