@@ -285,6 +285,7 @@ static void add_entry(struct sim_world *world, qr_node node, qr_group group,
 			 (unsigned long)(log->record_count - decoded.first_offset));
 	}
 	entry->term = decoded.term;
+	entry->committed_in = sim_node_group(&world->nodes[node], group)->raft.state.term;
 	entry->first_offset = decoded.first_offset;
 	entry->record_count = decoded.record_count;
 	if (log->count == log->entry_room) {

@@ -75,12 +75,30 @@ static void make_room_for_term(struct sim_log *log, qr_term term)
 	}
 }
 
+/** What was committed in an earlier term is here; late votes may make a leader of a past one. */
+static void check_complete(struct sim_world *world, qr_node node, qr_group number,
+			   const struct dp_group *group)
+{
+	const struct sim_log *log = &world->oracle.logs[number];
+	qr_term term = group->raft.state.term;
+	qr_index count = log->count;
+	const struct store_index_entry *last;
+
+	while (count > 0 && log->entries[count - 1].committed_in >= term)
+		count--;
+	last = count == 0 ? NULL : store_index_at(group->log, count);
+	if (group->raft.last < count ||
+	    (last != NULL && last->digest != log->entries[count - 1].digest)) {
+		sim_fail(world, 4, "node %u leads group %u in term %lu without committed entry %lu",
+			 node, number, (unsigned long)term, (unsigned long)count);
+	}
+}
+
 static void check_election(struct sim_world *world, qr_node node, qr_group number,
 			   const struct dp_group *group)
 {
 	struct sim_log *log = &world->oracle.logs[number];
 	qr_term term = group->raft.state.term;
-	const struct store_index_entry *last;
 
 	make_room_for_term(log, term);
 	check_mandate(world, node, number, term);
@@ -91,14 +109,7 @@ static void check_election(struct sim_world *world, qr_node node, qr_group numbe
 	if (log->leaders[term] == 0)
 		world->count.elections++;
 	log->leaders[term] = node;
-	if (log->count == 0)
-		return;
-	last = store_index_at(group->log, log->count);
-	if (group->raft.last < log->count ||
-	    (last != NULL && last->digest != log->entries[log->count - 1].digest)) {
-		sim_fail(world, 4, "node %u leads group %u in term %lu without committed entry %lu",
-			 node, number, (unsigned long)term, (unsigned long)log->count);
-	}
+	check_complete(world, node, number, group);
 }
 
 /** What the media promised before the start is what the node goes on with. */

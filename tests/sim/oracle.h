@@ -39,6 +39,7 @@ struct sim_told {
 
 struct sim_entry {
 	qr_term term;
+	qr_term committed_in; /* the term of the node that said so first */
 	qr_block block;
 	uint32_t blocks;
 	qr_offset first_offset;
