@@ -69,11 +69,19 @@ enum qr_error sim_disk_slot(const struct sim_disk *disk, qr_group group,
 	return store_slot_choose(both, ret_slot);
 }
 
-/** One past the last block of the group that is settled by what the media say. */
+/**
+ * One past the last block of the group that is settled by what the media say, and will say after a
+ * power cut: a slot that a killed process left in the device's cache may fall back.
+ */
 static qr_block settled_block(const struct sim_disk *disk, qr_group group)
 {
 	struct store_slot slot;
 
+	for (uint32_t s = 0; s < STORE_SLOTS; s++) {
+		if (!sim_media_is_stable(&disk->media,
+					 (struct sim_place){group, SIM_SLOTS_SEGMENT, s}))
+			return 0;
+	}
 	return sim_disk_slot(disk, group, &slot) == QR_OK ? slot.settled.block : 0;
 }
 
