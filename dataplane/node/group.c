@@ -283,9 +283,7 @@ enum qr_error dp_group_leader_refusal(const struct dp_group *group)
 {
 	if (group->phase == DP_PHASE_DAMAGED)
 		return group->damage;
-	if (group->phase != DP_PHASE_RUNNING || group->raft.role != RAFT_LEADER)
-		return QR_NOT_LEADER;
-	return QR_OK;
+	return dp_group_is_leader(group) ? QR_OK : QR_NOT_LEADER;
 }
 
 /* ---- recovery ---- */

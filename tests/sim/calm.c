@@ -2,7 +2,6 @@
  * The calm: nothing is wrong from here on, and everything must come back by itself, within bounds
  * (property 19). Then the links are tried once more, one at a time, and all nodes lose power.
  */
-#include "consensus/base/assert.h"
 #include "dataplane/node/state.h"
 #include "tests/sim/world.h"
 

@@ -385,8 +385,7 @@ static void shear(struct sim_world *world, struct sim_disk *disk, const struct s
 			true);
 }
 
-/** Not the very first write of a slot: with nothing beside it, garbage could be a vote that rotted.
- */
+/** Not a slot's very first write: garbage with nothing beside it could be a vote that rotted. */
 static bool has_twin(const struct sim_disk *disk, const struct sim_disk_op *flying)
 {
 	struct sim_place twin = sim_disk_place(&flying->op, 0);
@@ -488,21 +487,17 @@ static void flip_bit(struct sim_world *world, struct sim_disk *disk, struct sim_
 	sim_media_damage(&disk->media, place, bytes);
 }
 
-static void flip_bit_of_log(struct sim_world *world, struct sim_disk *disk, qr_group group,
-			    qr_block block)
-{
-	flip_bit(world, disk, sim_media_place(&disk->media, group, block));
-}
-
 bool sim_disk_rot(struct sim_world *world, qr_node node)
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
 	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
 	qr_block settled = settled_block(disk, group);
+	qr_block block;
 
 	if (settled == 0)
 		return false;
-	flip_bit_of_log(world, disk, group, qr_prng_below(&world->prng, settled));
+	block = qr_prng_below(&world->prng, settled);
+	flip_bit(world, disk, sim_media_place(&disk->media, group, block));
 	return true;
 }
 
@@ -523,10 +518,12 @@ bool sim_disk_rot_unsettled(struct sim_world *world, qr_node node, qr_group grou
 	struct sim_disk *disk = &world->nodes[node].disk;
 	qr_block settled = settled_block(disk, group);
 	qr_block count = count_provable(world, settled, end);
+	qr_block block;
 
 	if (count == 0 || sim_media_damage_count(&disk->media) != 0)
 		return false;
-	flip_bit_of_log(world, disk, group, settled + qr_prng_below(&world->prng, count));
+	block = settled + qr_prng_below(&world->prng, count);
+	flip_bit(world, disk, sim_media_place(&disk->media, group, block));
 	return true;
 }
 

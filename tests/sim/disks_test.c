@@ -187,7 +187,6 @@ static void a_leader_whose_disk_hangs_steps_down(void **state)
 	story_end(story);
 }
 
-/* It led, its process was killed, and its disk does not answer: it is up, and reads for ever. */
 /* It takes no appends, so it waits for none of its writes; found by quorate-sim. */
 static void a_full_leader_whose_disk_hangs_steps_down(void **state)
 {
@@ -210,6 +209,7 @@ static void a_full_leader_whose_disk_hangs_steps_down(void **state)
 	story_end(story);
 }
 
+/* It led, its process was killed, and its disk does not answer: it is up, and reads for ever. */
 static void a_node_that_never_has_read_its_log_keeps_no_client(void **state)
 {
 	(void)state;

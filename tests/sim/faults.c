@@ -7,12 +7,14 @@
 #include "storage/engine/internal.h"
 #include "tests/sim/world.h"
 
-/** Who led may still believe it when the others have elected another. */
+#define A_TENTH_PPM (-900000) /* of its speed: so much too fast */
+
+/** Who led may still believe it when the others have elected another: asked again and again. */
 static void question(struct sim_world *world, qr_node leader)
 {
 	qr_ns tenth_ns = world->plan->election_timeout_ns / 10;
 
-	for (qr_ns after = 9; leader != 0 && after < 21; after += 1 + after / 12) {
+	for (qr_ns after = 9; leader != 0 && after < 20; after++) {
 		sim_queue_add(&world->queue,
 			      (struct sim_event){.at_ns = world->now_ns + after * tenth_ns,
 						 .kind = SIM_EVENT_ASK,
@@ -37,7 +39,7 @@ static void depose(struct sim_world *world, uint32_t number, qr_ns until_ns)
 		return;
 	question(world, leader);
 	if (fault->amount / 1024 % 2 == 0)
-		sim_node_set_clock(world, leader, -900000);
+		sim_node_set_clock(world, leader, A_TENTH_PPM);
 	if (fault->amount / 2048 % 2 == 0 && world->plan->node_count >= 5)
 		deposed->companion = (qr_node)(leader % world->plan->node_count + 1);
 	if (lag_ns != 0 && disk->stuck_until_ns < until_ns + lag_ns)
@@ -133,7 +135,7 @@ static bool pause_client(struct sim_world *world, uint32_t id, qr_ns until_ns)
 /** Faults of hosts. @return whether there was anything to be done. */
 static bool begin_host(struct sim_world *world, const struct sim_fault *fault, qr_ns until_ns)
 {
-	static const int64_t paces_ppm[] = {-900000, -600000, -300000, 500000, 4000000};
+	static const int64_t paces_ppm[] = {A_TENTH_PPM, -600000, -300000, 500000, 4000000};
 	struct sim_node *node = &world->nodes[fault->a];
 
 	switch ((unsigned)fault->kind) {
@@ -177,10 +179,12 @@ static bool rot_and_restart(struct sim_world *world, qr_node id, qr_ns until_ns)
 {
 	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
 	const struct dp_group *running = sim_node_group(&world->nodes[id], group);
-	qr_block end = running == NULL ? 0 : running->log->writes.flushed.block;
+	qr_block end;
 
-	return running != NULL && crash(world, id, true, until_ns) &&
-	       sim_disk_rot_unsettled(world, id, group, end);
+	if (running == NULL)
+		return false;
+	end = running->log->writes.flushed.block;
+	return crash(world, id, true, until_ns) && sim_disk_rot_unsettled(world, id, group, end);
 }
 
 /** Faults of disks. Those that strike later are counted when they do. */
@@ -263,7 +267,6 @@ void sim_fault_end(struct sim_world *world, uint32_t number)
 		return;
 	world->in_force[number] = false;
 	sim_trace(world, SIM_TRACE_HEAL, fault->a, number, fault->kind, 0);
-	/* Now it cuts off what it appended alone, and loses power in the middle of that. */
 	if (fault->kind == SIM_FAULT_DEPOSE)
 		reinstate(world, number);
 	if (fault->kind == SIM_FAULT_CLOCK)

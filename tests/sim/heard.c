@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define INCARNATION_AT 16 /* docs/formats/wire.md */
-#define COUNTER_AT 24
 #define COUNTERS_MAX ((uint64_t)1 << 24) /* of one life */
 
 void sim_heard_forget(struct sim_heard *heard)
@@ -54,8 +52,8 @@ static void check_taken(struct sim_world *world, qr_node node, const struct sim_
 	if (packet->from > world->plan->node_count)
 		return;
 	heard = &world->nodes[node].heard[packet->from];
-	memcpy(&incarnation, packet->data + INCARNATION_AT, sizeof(incarnation));
-	memcpy(&counter, packet->data + COUNTER_AT, sizeof(counter));
+	memcpy(&incarnation, packet->data + SIM_HEADER_INCARNATION, sizeof(incarnation));
+	memcpy(&counter, packet->data + SIM_HEADER_COUNTER, sizeof(counter));
 	if (incarnation < heard->incarnation) {
 		sim_fail(world, 20, "node %u takes a datagram of life %u of node %u, it heard %u",
 			 node, incarnation, packet->from, heard->incarnation);

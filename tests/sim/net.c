@@ -272,7 +272,6 @@ void sim_net_garbage(struct sim_world *world, qr_node node)
 	for (uint32_t n = 0; n < 8; n++) {
 		uint32_t size_bytes =
 			sim_percent(world, 70) ? noise(world, data) : stranger(world, node, data);
-
 		struct sim_packet *packet =
 			packet_of(&world->net, (uint8_t)(world->plan->node_count + 1), node, data,
 				  size_bytes);

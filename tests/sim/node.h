@@ -73,17 +73,17 @@ void sim_node_arrive(struct sim_world *world, struct sim_packet *packet);
 void sim_node_wake(struct sim_world *world, qr_node id);
 void sim_node_turn(struct sim_world *world, qr_node id);
 
-/* ---- heard.c ---- */
-
-/** The node's core receives a datagram, and may take or refuse it: was that right? */
-void sim_hear(struct sim_world *world, qr_node id, const struct sim_packet *packet, qr_ns clock_ns);
-void sim_heard_forget(struct sim_heard *heard);
-
 /** The node's own monotonic clock. */
 qr_ns sim_node_clock(const struct sim_world *world, const struct sim_node *node);
 /** It goes on from what it says, at another speed. */
 void sim_node_set_clock(struct sim_world *world, qr_node id, int64_t ppm);
 /** The group as the node holds it; NULL: down, or not running. */
 struct dp_group *sim_node_group(const struct sim_node *node, qr_group group);
+
+/* ---- heard.c ---- */
+
+/** The node's core receives a datagram, and may take or refuse it: was that right? */
+void sim_hear(struct sim_world *world, qr_node id, const struct sim_packet *packet, qr_ns clock_ns);
+void sim_heard_forget(struct sim_heard *heard);
 
 #endif

@@ -4,8 +4,6 @@
  */
 #include "tests/sim/oracle.h"
 
-#include "consensus/base/assert.h"
-#include "dataplane/client/machine.h"
 #include "dataplane/node/state.h"
 #include "storage/engine/internal.h"
 #include "tests/sim/memory.h"
@@ -39,7 +37,7 @@ static qr_nodes granters(struct sim_world *world, qr_node node, qr_group number,
 	qr_nodes nodes = 0;
 
 	for (qr_node id = 1; id <= world->plan->node_count; id++) {
-		struct raft_hard_state state = sim_promised_state(world, id, number).state;
+		struct raft_hard_state state = sim_promised_state(world, id, number);
 
 		if (state.term > term || (state.term == term && state.vote == node))
 			nodes |= qr_nodes_of(id);
@@ -116,7 +114,7 @@ static void check_election(struct sim_world *world, qr_node node, qr_group numbe
 static void check_start(struct sim_world *world, qr_node node, qr_group number,
 			const struct raft_hard_state *state)
 {
-	struct raft_hard_state promised = sim_promised_state(world, node, number).state;
+	struct raft_hard_state promised = sim_promised_state(world, node, number);
 
 	if (state->term < promised.term ||
 	    (state->term == promised.term && state->vote != promised.vote)) {

@@ -133,7 +133,7 @@ void sim_history_check(struct sim_world *world);
 /* ---- between the oracle's files ---- */
 
 /** (term, vote) as the device promised it. */
-struct store_slot sim_promised_state(struct sim_world *world, qr_node node, qr_group group);
+struct raft_hard_state sim_promised_state(struct sim_world *world, qr_node node, qr_group group);
 /** NULL: the committed log opens no such session. */
 struct sim_session *sim_find_session(const struct sim_log *log, uint64_t session);
 /** Records that the node gives to somebody are committed there. */

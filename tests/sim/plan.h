@@ -17,8 +17,10 @@
 #define SIM_PRODUCERS_MAX (2 * SIM_GROUPS_MAX) /* of a client */
 #define SIM_FAULTS_MAX 512
 #define SIM_DATAGRAM_MAX 4096
-#define SIM_HEADER_TO 7	       /* docs/formats/wire.md: the byte that names the receiver */
-#define SIM_HEADER_CHECKSUM 20 /* and the checksum */
+#define SIM_HEADER_TO 7 /* docs/formats/wire.md: the byte that names the receiver */
+#define SIM_HEADER_INCARNATION 16
+#define SIM_HEADER_CHECKSUM 20
+#define SIM_HEADER_COUNTER 24
 
 /*        name, word shown, what it does (a: node or client, b: another node, amount) */
 #define SIM_FAULTS(X)                                                                              \
@@ -54,7 +56,7 @@
 	X(ROT_SLOT, "rot-slot")	      /* a bit of one of a's two slots has */                      \
 	X(LOST_WRITE, "lost-write")   /* a write of a is answered, and never happened */           \
 	X(MISDIRECTED, "misdirected") /* a write of a went elsewhere in its settled log */         \
-	X(CLOCK, "clock")	  /* a's monotonic clock is slow or fast, by tens of percent */    \
+	X(CLOCK, "clock") /* a's monotonic clock runs at a tenth to five times its speed */        \
 	X(WALL_JUMP, "wall-jump") /* a's wall clock is an hour off */
 
 enum sim_fault_kind {

@@ -10,8 +10,6 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/world.h"
 
-#include <string.h>
-
 /** What the device promised of a slot. */
 static enum qr_error promised_slot(struct sim_world *world, qr_node node, struct sim_place place,
 				   struct store_slot *ret_slot)
@@ -20,7 +18,7 @@ static enum qr_error promised_slot(struct sim_world *world, qr_node node, struct
 				 ret_slot);
 }
 
-struct store_slot sim_promised_state(struct sim_world *world, qr_node node, qr_group group)
+struct raft_hard_state sim_promised_state(struct sim_world *world, qr_node node, qr_group group)
 {
 	struct store_slot chosen = {0};
 
@@ -32,7 +30,7 @@ struct store_slot sim_promised_state(struct sim_world *world, qr_node node, qr_g
 		    slot.serial > chosen.serial)
 			chosen = slot;
 	}
-	return chosen;
+	return chosen.state;
 }
 
 void sim_oracle_slot(struct sim_world *world, qr_node node, qr_group group, uint32_t number)
@@ -56,23 +54,23 @@ static void check_state_is_stable(struct sim_world *world, qr_node node, qr_grou
 	struct sim_seen *seen = &world->nodes[node].seen[group];
 	bool vote = message->kind == RAFT_MESSAGE_VOTE_REPLY && !message->reject;
 	qr_term term = message->term;
-	struct store_slot slot;
+	struct raft_hard_state state;
 
 	/* Asks about the term above its own, and so does the grant. */
 	if (message->kind == RAFT_MESSAGE_PRE_VOTE || message->kind == RAFT_MESSAGE_PRE_VOTE_REPLY)
 		return;
 	if (!vote && term <= seen->stable_term)
 		return;
-	slot = sim_promised_state(world, node, group);
-	if (slot.state.term < term) {
+	state = sim_promised_state(world, node, group);
+	if (state.term < term) {
 		sim_fail(world, 10, "node %u sends term %lu, its media say %lu", node,
-			 (unsigned long)term, (unsigned long)slot.state.term);
+			 (unsigned long)term, (unsigned long)state.term);
 	}
-	if (vote && slot.state.term == term && slot.state.vote != message->to) {
+	if (vote && state.term == term && state.vote != message->to) {
 		sim_fail(world, 10, "node %u grants its vote of term %lu to %u, its media say %u",
-			 node, (unsigned long)term, message->to, slot.state.vote);
+			 node, (unsigned long)term, message->to, state.vote);
 	}
-	seen->stable_term = slot.state.term;
+	seen->stable_term = state.term;
 }
 
 /** Entries up to `index` are promised: they must be there. */
@@ -86,11 +84,8 @@ static void check_log_is_stable(struct sim_world *world, qr_node node, qr_group 
 	/* What was checked may have been replaced since; what is committed is not. */
 	if (seen->checked != 0 && (at == NULL || at->digest != seen->checked_digest))
 		seen->checked = 0;
-	if (seen->checked == 0) {
-		qr_index committed = world->nodes[node].core->groups[group - 1].raft.commit;
-
-		seen->checked = committed;
-	}
+	if (seen->checked == 0)
+		seen->checked = sim_node_group(&world->nodes[node], group)->raft.commit;
 	if (index > log->last.index) {
 		sim_fail(world, 8, "node %u acknowledges entry %lu, its log ends at %lu", node,
 			 (unsigned long)index, (unsigned long)log->last.index);
@@ -184,7 +179,7 @@ void sim_oracle_written(struct sim_world *world, qr_node node, qr_group group,
 			return; /* zeros */
 		if (entry.term <= seen->stable_term)
 			continue;
-		seen->stable_term = sim_promised_state(world, node, group).state.term;
+		seen->stable_term = sim_promised_state(world, node, group).term;
 		if (entry.term > seen->stable_term) {
 			sim_fail(world, 10,
 				 "node %u writes entry %lu of group %u in term %lu, its media say "

@@ -5,7 +5,6 @@
 #include "tests/sim/world.h"
 
 #include "consensus/base/assert.h"
-#include "dataplane/node/state.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
