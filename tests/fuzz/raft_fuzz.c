@@ -118,7 +118,8 @@ static void step_tick(const uint8_t *bytes)
 
 	/* A heartbeat interval is 10 units, an election timeout 100. */
 	life.now_ns += (qr_ns)bytes[1] << (bytes[2] % 8 == 7 ? 24 : 20);
-	step((struct raft_event){.kind = RAFT_EVENT_TICK, .random = random});
+	step((struct raft_event){
+		.kind = RAFT_EVENT_TICK, .random = random, .store_hangs = bytes[3] % 16 == 15});
 }
 
 static void step_state_durable(const uint8_t *bytes)

@@ -107,6 +107,21 @@ static void everything_is_read_in_order(void **state)
 	assert_true(dp_client_stats(fake->client)->timeouts == 0);
 }
 
+/* It reads its log, perhaps for ever; any other replica will do. */
+static void a_busy_replica_is_left(void **state)
+{
+	(void)state;
+	start(2, 100, 100);
+	config.prefer = 2;
+	fake->node_busy[2] = true;
+	open_consumer();
+	run_to_the_end(SECOND);
+	assert_true(dp_consumer_is_done(consumer));
+	assert_int_equal(dp_consumer_error(consumer), QR_OK);
+	assert_true(seen_records == 100);
+	assert_true(fake->received[2] > 0);
+}
+
 static void an_empty_log_ends_at_once(void **state)
 {
 	(void)state;
@@ -335,6 +350,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(everything_is_read_in_order, finish),
+		cmocka_unit_test_teardown(a_busy_replica_is_left, finish),
 		cmocka_unit_test_teardown(an_empty_log_ends_at_once, finish),
 		cmocka_unit_test_teardown(losses_doubles_and_reordering_do_no_harm, finish),
 		cmocka_unit_test_teardown(large_records_come_in_pieces, finish),

@@ -361,8 +361,11 @@ static void on_read(struct fake *fake, qr_node node, const struct wire_message *
 	QR_ASSERT(wire_get_read(message, &read) == QR_OK);
 	none.request = read.request;
 	fake->last_read_request = read.request;
-	if (read.offset > end || read.offset < fake->start)
+	if (fake->node_busy[node]) {
+		none.status = QR_BUSY;
+	} else if (read.offset > end || read.offset < fake->start) {
 		none.status = QR_OUT_OF_RANGE;
+	}
 	if (none.status != QR_OK || read.offset == end) {
 		send_records(fake, node, &none);
 	} else {

@@ -59,6 +59,7 @@ struct fake {
 	qr_ns delay_min_ns;
 	qr_ns delay_max_ns;
 	bool node_down[FAKE_NODES + 1];
+	bool node_busy[FAKE_NODES + 1]; /* for reads */
 	uint32_t datagram_max;
 	uint32_t packet_count;
 	struct fake_packet packets[FAKE_PACKETS_MAX];
