@@ -190,7 +190,7 @@ struct raft_position store_log_durable(const struct store_log *log);
 /** The generation of the newest hard state on stable media. */
 uint64_t store_log_state_durable(const struct store_log *log);
 /**
- * The device owes a write of a slot, or the segment that appends wait for.
+ * Whether the device owes a write of a slot, or the segment that appends wait for (no space).
  * @return a number that changes with every completion; 0: it owes neither.
  */
 uint64_t store_log_owed(const struct store_log *log);
