@@ -221,6 +221,9 @@ void sim_media_lose(struct sim_media *media, struct sim_place place, const uint8
 {
 	forget_at(&media->cached, &place);
 	forget_at(&media->damage, &place);
+	/* Zeros over a cut suffix were lost, too, and its entries come again: they are there. */
+	if (memcmp(sim_media_at(media, place), bytes, QR_BLOCK_BYTES) == 0)
+		return;
 	/* `before` is what was promised, `after` what is there. */
 	remember(&media->damage, place, bytes, sim_media_at(media, place))->life = media->life;
 }
