@@ -462,13 +462,26 @@ static bool slots_are_fragile(const struct sim_disk *disk, qr_group group)
 	return sim_disk_slot(disk, group, &now) == QR_OK && now.serial != then.serial;
 }
 
+/** A crash may tear it, and the damaged place has its only other copy. */
+static bool is_twin_in_flight(const struct sim_disk *disk, const struct sim_place *slot)
+{
+	for (uint32_t f = 0; f < disk->flying_count; f++) {
+		const struct store_op *op = &disk->flying[f]->op;
+
+		if (op->kind == STORE_OP_WRITE_SLOT && op->group == slot->group &&
+		    sim_disk_place(op, 0).block != slot->block)
+			return true;
+	}
+	return false;
+}
+
 bool sim_disk_is_fragile(const struct sim_disk *disk)
 {
 	for (uint32_t d = 0; d < disk->media.damage.count; d++) {
 		const struct sim_place *place = &disk->media.damage.images[d].place;
 
 		if (place->segment == SIM_SLOTS_SEGMENT) {
-			if (slots_are_fragile(disk, place->group))
+			if (slots_are_fragile(disk, place->group) || is_twin_in_flight(disk, place))
 				return true;
 		} else if (sim_disk_block(disk, place) >= settled_block(disk, place->group)) {
 			return true;
