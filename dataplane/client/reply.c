@@ -144,11 +144,13 @@ static bool place_of(struct dp_producer *producer, uint64_t expected, uint64_t *
 static qr_ns patience(const struct dp_producer *producer)
 {
 	const struct dp_route *route = &producer->route;
+	qr_ns most = producer->client->config.retransmit_max_ns;
 	qr_ns spread = 4 * route->rttvar;
+	qr_ns patience = route->srtt + (spread > route->srtt / 4 ? spread : route->srtt / 4);
 
 	if (route->srtt == 0)
 		return route->rto;
-	return route->srtt + (spread > route->srtt / 4 ? spread : route->srtt / 4);
+	return patience < most ? patience : most;
 }
 
 /** @param was_confirmed  before this reply: more than a probe was in flight. */

@@ -13,6 +13,11 @@
 #define LATER_MAX_US 1000000u
 #define LATERS_MAX 7 /* doublings of what a busy node asks for */
 
+static qr_ns rto_initial(const struct dp_client *client)
+{
+	return RTO_INITIAL * client->config.retransmit_min_ns;
+}
+
 void dp_route_init(const struct dp_client *client, struct dp_route *route, qr_group group,
 		   qr_nodes replicas, qr_node first)
 {
@@ -23,7 +28,7 @@ void dp_route_init(const struct dp_client *client, struct dp_route *route, qr_gr
 		.replicas = replicas,
 		.target = first,
 		.backoff = client->config.backoff_min_ns,
-		.rto = RTO_INITIAL * client->config.retransmit_min_ns,
+		.rto = rto_initial(client),
 	};
 	if (first == 0 || !qr_nodes_has(replicas, first))
 		route->target = qr_nodes_take(&replicas);
@@ -32,8 +37,7 @@ void dp_route_init(const struct dp_client *client, struct dp_route *route, qr_gr
 /** The timer that the round trips seen so far call for. */
 static qr_ns rto_of(const struct dp_client *client, const struct dp_route *route)
 {
-	qr_ns rto = route->srtt == 0 ? RTO_INITIAL * client->config.retransmit_min_ns
-				     : route->srtt + 4 * route->rttvar;
+	qr_ns rto = route->srtt == 0 ? rto_initial(client) : route->srtt + 4 * route->rttvar;
 
 	if (rto < client->config.retransmit_min_ns)
 		return client->config.retransmit_min_ns;
@@ -65,8 +69,13 @@ void dp_route_progress(const struct dp_client *client, struct dp_route *route)
 	route->rto = rto_of(client, route);
 }
 
+/** Long round trips to one node, through an outage perhaps, say nothing of another. */
 static void aim(const struct dp_client *client, struct dp_route *route, qr_node target)
 {
+	if (target != route->target && rto_of(client, route) > rto_initial(client)) {
+		route->srtt = 0;
+		route->rttvar = 0;
+	}
 	route->target = target;
 	route->confirmed = false;
 	route->timeouts = 0;

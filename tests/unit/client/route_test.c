@@ -84,6 +84,25 @@ static void another_node_is_not_held_to_what_the_first_one_said(void **state)
 	assert_int_equal(busy(1), RETRY_US * 1000);
 }
 
+/* A leader that was away answers late; whoever is asked next is not waited for as long. */
+static void another_node_has_a_round_trip_of_its_own(void **state)
+{
+	qr_ns first_ns = route.rto;
+
+	(void)state;
+	dp_route_sample(&client, &route, 6000 * MS);
+	assert_int_equal(route.rto, client.config.retransmit_max_ns);
+	assert_true(dp_route_not_leader(&client, &route, 2, 3, NOW));
+	assert_int_equal(route.rto, first_ns);
+	/* What is better than knowing nothing is kept. */
+	for (unsigned times = 0; times < 10; times++)
+		dp_route_sample(&client, &route, client.config.retransmit_min_ns);
+	dp_route_timeout(&client, &route, NOW);
+	dp_route_timeout(&client, &route, NOW);
+	assert_int_equal(route.target, 1);
+	assert_true(route.rto < first_ns);
+}
+
 static void without_a_time_it_backs_off(void **state)
 {
 	qr_ns backoff_ns = client.config.backoff_min_ns;
@@ -103,6 +122,7 @@ int main(void)
 		cmocka_unit_test_setup(what_a_busy_node_asks_for_is_bounded, set_up),
 		cmocka_unit_test_setup(progress_forgets_how_busy_it_was, set_up),
 		cmocka_unit_test_setup(another_node_is_not_held_to_what_the_first_one_said, set_up),
+		cmocka_unit_test_setup(another_node_has_a_round_trip_of_its_own, set_up),
 		cmocka_unit_test_setup(without_a_time_it_backs_off, set_up),
 	};
 
