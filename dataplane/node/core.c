@@ -30,6 +30,7 @@ static void group_create(struct dp_group *group, struct qr_arena *arena,
 		.write_max_blocks = own->write_max_blocks,
 		.segments_ahead = own->segments_ahead,
 		.checkpoints_max = own->checkpoints_max,
+		.snapshot_blocks = own->snapshot_blocks,
 		.lazy = config->durability == WIRE_DURABLE_MEMORY,
 	};
 	struct store_log *log;
@@ -90,6 +91,7 @@ struct dp_core *dp_core_create(struct qr_arena *arena, const struct dp_core_conf
 	}
 	dp_read_create(core, arena, config);
 	dp_parts_create(core, arena, config);
+	dp_snapshot_create(core, arena, config);
 	for (uint32_t g = 0; g < config->group_count; g++) {
 		struct dp_group *group = core == NULL ? NULL : &groups[position];
 
@@ -159,6 +161,10 @@ uint32_t dp_core_buffers(const struct dp_core *core, struct qr_span *spans, uint
 		spans[count++] = store_log_window(core->groups[g].log);
 	for (uint32_t r = 0; r < core->reader_count && count < max; r++)
 		spans[count++] = store_reader_buffer(core->readers[r].reader);
+	if (count < max) {
+		spans[count++] = (struct qr_span){core->snapshot_buffer.data,
+						  core->snapshot_buffer.size_bytes};
+	}
 	return count;
 }
 
@@ -432,8 +438,8 @@ void dp_core_tx_finish(struct dp_core *core, struct dp_tx *tx, struct qr_writer 
 
 static void visit_group(struct dp_core *core, struct dp_group *group)
 {
-	if (group->phase == DP_PHASE_NEW) {
-		store_recover_begin(group->log, group->segment_count);
+	if (group->phase == DP_PHASE_NEW && dp_snapshot_claim(core, group)) {
+		store_recover_begin(group->log, group->segment_count, &core->snapshot_buffer);
 		group->phase = DP_PHASE_RECOVERING;
 	}
 	if (group->phase == DP_PHASE_RECOVERING)

@@ -64,6 +64,7 @@ struct dp_peer_config {
 };
 
 #define DP_CHECKPOINTS_MAX (1u << 16) /* a good value for checkpoints_max: 1.5 MiB */
+#define DP_SNAPSHOT_BLOCKS (1u << 15) /* a good value for snapshot_blocks: 128 MiB */
 #define DP_PEERS_MAX RAFT_MEMBERS_MAX
 #define DP_STAGES WIRE_STAGES
 
@@ -85,6 +86,7 @@ struct dp_core_config {
 	uint32_t write_max_blocks;
 	uint32_t segments_ahead;
 	uint32_t checkpoints_max; /* of a group's sparse index */
+	uint32_t snapshot_blocks; /* of log from one snapshot of a group to the next; 0: none */
 	uint32_t entry_max_bytes; /* an entry closes at this; one record more may go in */
 	uint32_t record_max_bytes;
 	uint32_t sessions_max; /* per group */

@@ -11,8 +11,9 @@
  * queue the writes, post the messages. None of that waits; what a message promises is checked
  * against what is durable when it is posted (mail.c).
  *
- * What a crash leaves: whatever the store had made durable. Recovery walks the log once, refills
- * the window, the term runs and the sessions, and starts consensus as a follower.
+ * What a crash leaves: whatever the store had made durable. Recovery begins with the newest
+ * snapshot (snapshot.c), walks the log behind it once, refills the window, the term runs and the
+ * sessions, and starts consensus as a follower.
  */
 #include "dataplane/node/internal.h"
 #include "dataplane/node/probe.h"
@@ -258,6 +259,7 @@ void dp_group_tick(struct dp_core *core, struct dp_group *group)
 	if (core->now_ns >= group->retry_ns) {
 		group->retry_ns = core->now_ns + DP_RETRY_NS;
 		store_log_retry(group->log);
+		dp_snapshot_offer(core, group);
 	}
 	/* The groups of a core share the turn's random bits; their numbers keep them apart. */
 	event.random ^= group->config->group * 2654435761u;
@@ -358,13 +360,14 @@ static void refuse(struct dp_core *core, struct dp_group *group, enum qr_error d
 {
 	group->phase = DP_PHASE_DAMAGED;
 	group->damage = damage;
+	dp_snapshot_release(core, group);
 	core->recovering--;
 }
 
 void dp_group_recover(struct dp_core *core, struct dp_group *group)
 {
 	struct store_recovered_entry found;
-	enum qr_error error = QR_OK;
+	enum qr_error error = dp_snapshot_restore(core, group);
 
 	for (uint32_t n = 0; n < RECOVERED_PER_TURN && error == QR_OK; n++) {
 		error = store_recover_next(group->log, &found);

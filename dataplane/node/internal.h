@@ -10,6 +10,7 @@
  *   mail.c       consensus messages: held until durable, packed per peer
  *   read.c       records and tails for clients, cold readers
  *   reply.c      small answers to clients
+ *   snapshot.c   what a group is, on its way to the disk and back
  *   status.c     what it knows of itself
  */
 #ifndef DP_NODE_INTERNAL_H
@@ -73,7 +74,7 @@ void dp_append_reply(struct dp_core *core, const struct dp_group *group,
 
 /* ---- parts.c ---- */
 
-/** `core` is NULL while the arena measures; so for dp_read_create. */
+/** `core` is NULL while the arena measures; so for the other parts that take an arena. */
 void dp_parts_create(struct dp_core *core, struct qr_arena *arena,
 		     const struct dp_core_config *config);
 /**
@@ -143,6 +144,22 @@ void dp_reader_cut(struct dp_core *core, const struct dp_group *group, qr_index 
 enum qr_error dp_reader_next(struct dp_reader *reader);
 uint64_t dp_reader_tag(const struct dp_core *core, const struct dp_reader *reader);
 bool dp_reader_of_tag(struct dp_core *core, uint64_t tag, struct dp_reader **ret_reader);
+
+/* ---- snapshot.c ---- */
+
+void dp_snapshot_create(struct dp_core *core, struct qr_arena *arena,
+			const struct dp_core_config *config);
+/** Lend the buffer to a group that is about to recover. @return false: another one has it. */
+bool dp_snapshot_claim(struct dp_core *core, struct dp_group *group);
+/** The group gives it back, if it has it. */
+void dp_snapshot_release(struct dp_core *core, struct dp_group *group);
+/**
+ * What the group was when its newest snapshot was taken.
+ * Errors: QR_AGAIN; QR_CORRUPT  no snapshot of ours; those of store_recover_state.
+ */
+enum qr_error dp_snapshot_restore(struct dp_core *core, struct dp_group *group);
+/** Take a snapshot of a running group, if one is due. Called about once a second. */
+void dp_snapshot_offer(struct dp_core *core, struct dp_group *group);
 
 /* ---- reply.c ---- */
 

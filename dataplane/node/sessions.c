@@ -11,7 +11,8 @@
  *     was committed for the leader already: its slot can be taken.
  *   - Likewise chunks: see the ring in sessions_table.h.
  *
- * A crash forgets the table; recovery builds it again from the log.
+ * A crash forgets the table; recovery builds it again from a snapshot (sessions_image.c) and the
+ * log behind it.
  */
 #include "dataplane/node/sessions_table.h"
 
@@ -202,7 +203,7 @@ static void leave_live(struct dp_sessions *sessions, uint32_t slot)
 	sessions->live--;
 }
 
-static void enter_live(struct dp_sessions *sessions, uint32_t slot)
+void dp_session_enter_live(struct dp_sessions *sessions, uint32_t slot)
 {
 	QR_ASSERT(sessions->live < sessions->slots);
 	dp_slot_map_insert(&sessions->by_nonce, hash_nonce(sessions->lives[slot].nonce), slot);
@@ -244,7 +245,7 @@ static bool apply_open(struct dp_sessions *sessions, struct dp_session_entry ent
 		.opened = entry.index,
 	};
 	dp_slot_map_insert(&sessions->by_id, dp_slot_hash(change->session), slot);
-	enter_live(sessions, slot);
+	dp_session_enter_live(sessions, slot);
 	return true;
 }
 
@@ -364,7 +365,7 @@ void dp_sessions_truncate(struct dp_sessions *sessions, qr_index to)
 
 		if (sessions->lives[slot].expired <= to)
 			break;
-		enter_live(sessions, slot);
+		dp_session_enter_live(sessions, slot);
 		sessions->expiring_count--;
 	}
 	for (uint32_t slot = 0; slot < sessions->slots; slot++) {

@@ -23,6 +23,7 @@
 #include "consensus/wire/client.h"
 #include "dataplane/node/core.h"
 #include "storage/format/entry.h"
+#include "storage/format/slot.h"
 
 #define DP_SESSION_NONE UINT32_MAX
 
@@ -156,5 +157,18 @@ bool dp_sessions_next_reply(struct dp_sessions *sessions, uint32_t max,
 /** Leadership was lost: drop what is queued and forget who was heard; another leader answers them.
  */
 void dp_sessions_drop_replies(struct dp_sessions *sessions);
+
+/* ---- as bytes, for snapshots ---- */
+
+/** The most that dp_sessions_save writes. */
+size_t dp_sessions_image_bytes(uint32_t capacity);
+/** What the table is after entry `index`, which is the newest that is committed. */
+void dp_sessions_save(const struct dp_sessions *sessions, qr_index index, struct qr_writer *writer);
+/**
+ * The opposite, into an empty table: what was saved after `base`, all of it committed.
+ * @return false: these bytes are no table, or a larger one than this. It is empty again.
+ */
+QR_MUST_USE bool dp_sessions_restore(struct dp_sessions *sessions, const struct store_prefix *base,
+				     struct qr_reader *reader);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The producer table's layout, shared by sessions.c (who is known) and answers.c (what they are
- * told); for nobody else.
+ * The producer table's layout, shared by sessions.c (who is known), answers.c (what they are told)
+ * and sessions_image.c (all of it as bytes); for nobody else.
  *
  * A slot is FREE, LIVE or ENDING:
  *
@@ -105,6 +105,8 @@ static inline uint32_t dp_session_position(const struct dp_session *session, uin
 void dp_session_forget_answer(struct dp_sessions *sessions, uint32_t slot, uint32_t position);
 /** The session ends: no answer is due at all. */
 void dp_session_forget_answers(struct dp_sessions *sessions, uint32_t slot);
+/** The slot's session, of which all else is set, counts from here on. */
+void dp_session_enter_live(struct dp_sessions *sessions, uint32_t slot);
 /** Expiries of entries up to `index` are committed. */
 void dp_session_end_expired(struct dp_sessions *sessions, qr_index index);
 

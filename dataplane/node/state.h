@@ -228,6 +228,9 @@ struct dp_core {
 	uint32_t reader_count;
 	struct dp_reader *readers;
 
+	struct store_snapshot_buffer snapshot_buffer; /* the groups use it one at a time */
+	struct dp_group *snapshot_user;		      /* NULL: nobody does */
+
 	uint32_t reply_head;
 	uint32_t reply_count;
 	struct dp_reply replies[DP_REPLIES_MAX];

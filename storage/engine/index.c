@@ -6,7 +6,8 @@
  * the array is full every second one is dropped and the spacing doubles, so that memory is bounded
  * for ever and a search never reads more than a share of the log that is constant.
  *
- * Nothing here is on disk: recovery appends every entry again.
+ * A snapshot carries the checkpoints; recovery appends every entry behind it again. `base` is where
+ * that began: nothing at or below it is in `entries`.
  */
 #include "storage/engine/internal.h"
 
@@ -51,21 +52,23 @@ static void thin_out(struct store_index *index)
 	index->spacing_blocks *= 2;
 }
 
-static void add_checkpoint(struct store_index *index, const struct store_entry *entry)
+static bool is_far_enough(const struct store_index *index, qr_block block)
 {
 	uint32_t count = index->checkpoint_count;
 
-	if (count > 0 && entry->block - index->checkpoints[count - 1].block < index->spacing_blocks)
+	return count == 0 || block - index->checkpoints[count - 1].block >= index->spacing_blocks;
+}
+
+static void add_checkpoint(struct store_index *index, const struct store_checkpoint *checkpoint)
+{
+	if (!is_far_enough(index, checkpoint->block))
 		return;
-	if (count == index->checkpoint_max) {
+	if (index->checkpoint_count == index->checkpoint_max) {
 		thin_out(index);
-		count = index->checkpoint_count;
-		if (entry->block - index->checkpoints[count - 1].block < index->spacing_blocks)
+		if (!is_far_enough(index, checkpoint->block))
 			return;
 	}
-	index->checkpoints[count] = (struct store_checkpoint){
-		.index = entry->index, .first_offset = entry->first_offset, .block = entry->block};
-	index->checkpoint_count = count + 1;
+	index->checkpoints[index->checkpoint_count++] = *checkpoint;
 }
 
 void store_index_append(struct store_log *log, const struct store_entry *entry, uint64_t digest)
@@ -88,7 +91,9 @@ void store_index_append(struct store_log *log, const struct store_entry *entry, 
 	};
 	if (entry->index - index->first > index->mask)
 		index->first = entry->index - index->mask;
-	add_checkpoint(index, entry);
+	add_checkpoint(index, &(struct store_checkpoint){.index = entry->index,
+							 .first_offset = entry->first_offset,
+							 .block = entry->block});
 	/* After a cut deep below: this entry is there, and everything that follows it will be. */
 	if (log->intact > entry->block)
 		log->intact = entry->block;
@@ -113,12 +118,20 @@ const struct store_index_entry *store_index_at(const struct store_log *log, qr_i
 	return &log->index.entries[at & log->index.mask];
 }
 
+bool store_index_knows(const struct store_log *log, qr_index to)
+{
+	return to == 0 || to == log->index.base.index || to == log->last.index ||
+	       store_index_at(log, to) != NULL;
+}
+
 struct store_prefix store_index_prefix(const struct store_log *log, qr_index to)
 {
 	const struct store_index_entry *entry;
 
 	if (to == 0)
 		return (struct store_prefix){0};
+	if (to == log->index.base.index)
+		return log->index.base;
 	if (to == log->last.index)
 		return log->last;
 	entry = store_index_at(log, to);
@@ -143,7 +156,7 @@ struct store_prefix store_index_prefix_after(const struct store_entry *entry, ui
 	};
 }
 
-struct store_checkpoint store_index_before(const struct store_log *log, qr_index at)
+uint32_t store_index_checkpoints_upto(const struct store_log *log, qr_index to)
 {
 	const struct store_index *index = &log->index;
 	uint32_t low = 0;
@@ -152,12 +165,20 @@ struct store_checkpoint store_index_before(const struct store_log *log, qr_index
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (index->checkpoints[middle].index <= at) {
+		if (index->checkpoints[middle].index <= to) {
 			low = middle + 1;
 		} else {
 			high = middle;
 		}
 	}
+	return low;
+}
+
+struct store_checkpoint store_index_before(const struct store_log *log, qr_index at)
+{
+	const struct store_index *index = &log->index;
+	uint32_t low = store_index_checkpoints_upto(log, at);
+
 	return low == 0 ? (struct store_checkpoint){.index = 1} : index->checkpoints[low - 1];
 }
 
@@ -177,6 +198,24 @@ struct store_checkpoint store_index_before_offset(const struct store_log *log, q
 		}
 	}
 	return low == 0 ? (struct store_checkpoint){.index = 1} : index->checkpoints[low - 1];
+}
+
+void store_index_restore(struct store_log *log, const struct store_snapshot *snapshot,
+			 const uint8_t *checkpoints)
+{
+	struct store_index *index = &log->index;
+
+	QR_ASSERT(log->last.index == 0 && index->checkpoint_count == 0);
+	log->last = snapshot->base;
+	index->base = snapshot->base;
+	index->first = snapshot->base.index + 1;
+	index->spacing_blocks = snapshot->spacing_blocks;
+	for (uint32_t c = 0; c < snapshot->checkpoint_count; c++) {
+		struct store_checkpoint checkpoint =
+			store_checkpoint_decode(checkpoints + (size_t)c * STORE_CHECKPOINT_BYTES);
+
+		add_checkpoint(index, &checkpoint);
+	}
 }
 
 /* ---- the window's share of it ---- */

@@ -10,6 +10,8 @@
  *   scrub.c     zeros over what was cut off
  *   segments.c  segments ready in front of the tail
  *   slots.c     hard state
+ *   snapshot.c  snapshots on their way out
+ *   restore.c   the newest of them, at the start
  *   recover.c   the start
  *   reader.c    cold reads
  */
@@ -17,6 +19,7 @@
 #define QR_STORE_ENGINE_INTERNAL_H
 
 #include "storage/engine/log.h"
+#include "storage/format/snapshot.h"
 
 #define STORE_SCRUB_BLOCKS 64
 #define STORE_RECOVERY_AHEAD_MAX 3
@@ -31,6 +34,8 @@ enum store_part {
 	STORE_PART_RECOVERY,
 	STORE_PART_RECOVERY_SLOTS,
 	STORE_PART_RECOVERY_SYNC,
+	STORE_PART_SNAPSHOT,
+	STORE_PART_RESTORE,
 };
 
 static inline uint64_t store_tag(enum store_part part, uint32_t number)
@@ -51,19 +56,13 @@ struct store_index_entry {
 	uint8_t kind;
 };
 
-/** Entry `index` begins at `block`; one for at least `spacing` blocks of the log. */
-struct store_checkpoint {
-	qr_index index;
-	qr_offset first_offset;
-	qr_block block;
-};
-
 struct store_index {
 	/* The newest entries, at `index & mask`: two windows' worth, so that the entry in front of
 	 * whatever can be cut off is still known. */
 	struct store_index_entry *entries;
 	uint32_t mask;
-	qr_index first; /* the oldest entry that is still there */
+	qr_index first;		  /* the oldest entry that is still there */
+	struct store_prefix base; /* in front of what recovery read */
 
 	struct store_checkpoint *checkpoints;
 	uint32_t checkpoint_count;
@@ -79,12 +78,19 @@ void store_index_append(struct store_log *log, const struct store_entry *entry, 
 void store_index_truncate(struct store_log *log, qr_index to);
 /** Of the dense part; NULL when it is not there. */
 const struct store_index_entry *store_index_at(const struct store_log *log, qr_index at);
-/** The prefix that ends with entry `to`; `to` is 0 or in the dense part. */
+/** Whether store_index_prefix can tell. */
+bool store_index_knows(const struct store_log *log, qr_index to);
+/** The prefix that ends with entry `to`: none, the base, the last, or one in the dense part. */
 struct store_prefix store_index_prefix(const struct store_log *log, qr_index to);
 struct store_prefix store_index_prefix_after(const struct store_entry *entry, uint64_t digest);
 /** The newest checkpoint at or before an entry, or a record; {1, 0, 0} when there is none. */
 struct store_checkpoint store_index_before(const struct store_log *log, qr_index at);
 struct store_checkpoint store_index_before_offset(const struct store_log *log, qr_offset offset);
+/** How many checkpoints are of entries up to `to`. */
+uint32_t store_index_checkpoints_upto(const struct store_log *log, qr_index to);
+/** Begin behind `base`, with the checkpoints of a snapshot. */
+void store_index_restore(struct store_log *log, const struct store_snapshot *snapshot,
+			 const uint8_t *checkpoints);
 
 /* ---- layout.c ---- */
 
@@ -156,9 +162,11 @@ struct store_slots {
 	uint8_t *blocks;	   /* both slots as read; then the one that is being written */
 	struct store_slot current; /* the newest in memory */
 	uint64_t durable_generation;
+	qr_index durable_settled;
 	uint64_t written_generation; /* of the bytes in `blocks` */
-	bool dirty;		     /* `current` is newer than what was written */
-	bool mirror;		     /* the twin has yet to get the same bytes */
+	qr_index written_settled;
+	bool dirty;  /* `current` is newer than what was written */
+	bool mirror; /* the twin has yet to get the same bytes */
 	bool inflight;
 	bool inflight_mirror;
 };
@@ -171,11 +179,55 @@ bool store_slots_is_state_durable(const struct store_log *log);
 unsigned store_slots_poll(struct store_log *log, struct store_op *ret_op);
 void store_slots_complete(struct store_log *log, enum qr_error result);
 
+/* ---- snapshot.c ---- */
+
+enum store_snapshot_phase {
+	STORE_SNAPSHOT_IDLE,
+	STORE_SNAPSHOT_SETTLE, /* the slots do not say yet that the base is settled */
+	STORE_SNAPSHOT_SYNC,   /* the one before is being made durable */
+	STORE_SNAPSHOT_BODY,
+	STORE_SNAPSHOT_HEADER,
+};
+
+struct store_snapshots {
+	enum store_snapshot_phase phase;
+	struct store_snapshot_buffer buffer; /* lent */
+	struct store_snapshot taken;	     /* the one that is being written */
+	struct store_snapshot newest;	     /* serial 0: there is none */
+	bool newest_is_stable; /* else it was read after a crash, and may be in a cache only */
+	uint64_t next_bytes;   /* of the file, to be written next */
+	uint32_t piece_bytes;  /* in flight */
+	bool inflight;
+};
+
+unsigned store_snapshot_poll(struct store_log *log, struct store_op *ret_op);
+void store_snapshot_complete(struct store_log *log, enum qr_error result);
+
+/* ---- restore.c ---- */
+
+struct store_restore {
+	struct store_snapshot_buffer buffer;		/* lent; NULL: nothing is looked at */
+	uint32_t known;					/* headers that were read */
+	struct store_snapshot headers[STORE_SNAPSHOTS]; /* serial 0: not to be used */
+	uint32_t chosen;     /* whose body is being read; STORE_SNAPSHOTS: nobody's */
+	uint64_t next_bytes; /* of that file, to be read next */
+	uint32_t piece_bytes;
+	bool inflight;
+	bool found;	       /* the chosen one holds */
+	enum qr_error refused; /* not QR_OK: a header says that nothing here can be used */
+};
+
+unsigned store_restore_poll(struct store_log *log, struct store_op *ret_op);
+void store_restore_complete(struct store_log *log, enum qr_error result);
+/** The log begins behind it. Errors: QR_AGAIN; QR_NOT_FOUND  there is none; others: refused. */
+enum qr_error store_restore_step(struct store_log *log);
+
 /* ---- recover.c ---- */
 
 enum store_recovery_phase {
 	STORE_RECOVERY_NONE,  /* not begun */
 	STORE_RECOVERY_SLOTS, /* both slots are being read */
+	STORE_RECOVERY_STATE, /* so is a snapshot */
 	STORE_RECOVERY_SCAN,  /* entry after entry */
 	STORE_RECOVERY_LOOK,  /* behind the first hole: torn, or damage? */
 	STORE_RECOVERY_SCRUB, /* the torn tail is being zeroed */
@@ -209,6 +261,8 @@ struct store_recovery {
 	struct store_damage damage;
 };
 
+/** As far as the state to begin with is known. Errors: as store_recover_next. */
+enum qr_error store_recover_to_state(struct store_log *log);
 unsigned store_recovery_poll(struct store_log *log, struct store_op *ops, unsigned max);
 void store_recovery_complete(struct store_log *log, uint32_t number, enum qr_error result);
 void store_recovery_complete_sync(struct store_log *log, enum qr_error result);
@@ -235,6 +289,8 @@ struct store_log {
 	struct store_scrub scrub;
 	struct store_segments segments;
 	struct store_slots slots;
+	struct store_snapshots snapshots;
+	struct store_restore restore;
 	struct store_recovery recovery;
 	struct store_log_counters counters;
 	uint64_t completions; /* of every kind */

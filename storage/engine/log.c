@@ -1,7 +1,7 @@
 /*
  * A group's log as a whole: its memory, the routing of ops and completions to its parts, and what
  * the rest of the node asks about it. The crash stories are with the parts: write.c, scrub.c,
- * slots.c, segments.c, recover.c.
+ * slots.c, segments.c, snapshot.c, recover.c.
  *
  * Poison. After any write that failed nobody knows what the device holds. The log then starts no
  * write, counts no completion as durable, and takes no entry, until the directory was opened and
@@ -88,6 +88,8 @@ unsigned store_log_poll(struct store_log *log, struct store_op *ops, unsigned ma
 	taken += store_writes_poll(log, ops + taken, max - taken);
 	if (taken < max)
 		taken += store_segments_poll(log, &ops[taken]);
+	if (taken < max)
+		taken += store_snapshot_poll(log, &ops[taken]);
 	return taken;
 }
 
@@ -122,6 +124,12 @@ void store_log_complete(struct store_log *log, const struct store_completion *co
 		break;
 	case STORE_PART_RECOVERY_SYNC:
 		store_recovery_complete_sync(log, completion->result);
+		break;
+	case STORE_PART_SNAPSHOT:
+		store_snapshot_complete(log, completion->result);
+		break;
+	case STORE_PART_RESTORE:
+		store_restore_complete(log, completion->result);
 		break;
 	default:
 		QR_ASSERT(false);
@@ -263,7 +271,7 @@ enum qr_error store_log_offset_after(const struct store_log *log, qr_index index
 				     qr_offset *ret_offset)
 {
 	QR_ASSERT(index <= log->last.index);
-	if (index != 0 && index != log->last.index && store_index_at(log, index) == NULL)
+	if (!store_index_knows(log, index))
 		return QR_NOT_FOUND;
 	*ret_offset = store_index_prefix(log, index).offset;
 	return QR_OK;

@@ -53,6 +53,7 @@ struct store_log_parameters {
 	uint32_t write_max_blocks; /* one write merges neighbouring entries up to this */
 	uint32_t segments_ahead;   /* how many ready segments to keep in front of the tail */
 	uint32_t checkpoints_max;  /* of the sparse index; when full, every second one is dropped */
+	uint32_t snapshot_blocks;  /* of log from one snapshot to the next; 0: none is taken */
 	bool lazy;		   /* durability = memory: accepted is called durable */
 };
 
@@ -74,11 +75,35 @@ struct store_recovered_entry {
 	struct qr_span payload;
 };
 
+/** Memory that a snapshot goes through, on its way in or out. Whole blocks, block-aligned. */
+struct store_snapshot_buffer {
+	uint8_t *data;
+	size_t size_bytes;
+};
+
 /**
  * Begin recovery. Ops come out of store_log_poll, completions go in as always.
  * @param segment_count  segments 0..segment_count-1 exist on disk.
+ * @param buffer  lent until store_recover_state has ended; NULL: snapshots are not looked at, and
+ *                the log is read from its beginning.
  */
-void store_recover_begin(struct store_log *log, uint64_t segment_count);
+void store_recover_begin(struct store_log *log, uint64_t segment_count,
+			 const struct store_snapshot_buffer *buffer);
+
+/** What the newest sound snapshot says: the state is that after `base`. */
+struct store_recovered_state {
+	struct store_prefix base;
+	struct qr_span state; /* lies in the buffer */
+};
+
+/**
+ * The state to begin with; store_recover_next then gives the entries behind it.
+ * Errors: QR_AGAIN      waiting for the disk;
+ *         QR_NOT_FOUND  no sound snapshot: begin with nothing, the whole log follows;
+ *         others as store_recover_next.
+ */
+QR_MUST_USE enum qr_error store_recover_state(struct store_log *log,
+					      struct store_recovered_state *ret_state);
 
 /**
  * The next verified entry of the log, oldest first.
@@ -230,8 +255,29 @@ struct store_log_counters {
 	uint64_t slot_writes;
 	uint64_t scrubs;   /* suffixes that were cut off after they had been written */
 	uint64_t segments; /* prepared */
+	uint64_t snapshots;
 };
 struct store_log_counters store_log_counters(const struct store_log *log);
+
+/* ---- snapshots ---- */
+
+#define STORE_SNAPSHOT_STATE_AT QR_BLOCK_BYTES /* where in the buffer the state begins */
+
+/** How large a buffer is for a state of at most `state_bytes`. */
+size_t store_snapshot_bytes(uint32_t checkpoints_max, size_t state_bytes);
+/**
+ * Whether a snapshot of the state after entry `index` is worth while: it is known, it lies
+ * snapshot_blocks behind the newest one, and no other is being written.
+ */
+bool store_snapshot_is_due(const struct store_log *log, qr_index index);
+/**
+ * Write one: the state after entry `index`, which is committed. It waits until the slots say that
+ * so much is settled; if there is no space it is given up.
+ * @param buffer  holds the state; lent while store_snapshot_is_busy.
+ */
+void store_snapshot_take(struct store_log *log, qr_index index, struct store_snapshot_buffer buffer,
+			 size_t state_bytes);
+bool store_snapshot_is_busy(const struct store_log *log);
 
 /* ---- reading ---- */
 

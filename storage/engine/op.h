@@ -9,12 +9,15 @@
 #include "consensus/base/types.h"
 
 enum store_op_kind {
-	STORE_OP_WRITE,	     /* to a segment; done when it is on stable media (O_DSYNC) */
-	STORE_OP_WRITE_LAZY, /* durability = memory: done when the kernel has it */
-	STORE_OP_READ,	     /* from a segment */
-	STORE_OP_READ_SLOTS, /* both slots of the group's state file */
-	STORE_OP_WRITE_SLOT, /* one slot, at `offset_bytes`; done when on stable media */
-	STORE_OP_SYNC,	     /* make what was written to a segment before durable (fdatasync) */
+	STORE_OP_WRITE,		 /* to a segment; done when it is on stable media (O_DSYNC) */
+	STORE_OP_WRITE_LAZY,	 /* durability = memory: done when the kernel has it */
+	STORE_OP_READ,		 /* from a segment */
+	STORE_OP_READ_SLOTS,	 /* both slots of the group's state file */
+	STORE_OP_WRITE_SLOT,	 /* one slot, at `offset_bytes`; done when on stable media */
+	STORE_OP_SYNC,		 /* make what was written to a segment before durable (fdatasync) */
+	STORE_OP_READ_SNAPSHOT,	 /* from the group's snapshot file number `segment`, 0 or 1 */
+	STORE_OP_WRITE_SNAPSHOT, /* to it; it grows as needed; done when on stable media */
+	STORE_OP_SYNC_SNAPSHOT,	 /* make what was written to it before durable */
 	STORE_OP_PREPARE, /* create `segment`: allocated, written with zeros, durable, also its name
 			   */
 };

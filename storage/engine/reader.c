@@ -94,7 +94,7 @@ static void begin_at(struct store_reader *reader, struct store_checkpoint checkp
 	const struct store_log *log = reader->log;
 	qr_index before = checkpoint.index - 1;
 
-	reader->linked = before == 0 || store_index_at(log, before) != NULL;
+	reader->linked = store_index_knows(log, before);
 	if (reader->linked) {
 		reader->before = store_index_prefix(log, before);
 	} else {

@@ -1,11 +1,13 @@
 /*
- * Recovery: from two slots and the segments to an open log.
+ * Recovery: from two slots, a snapshot and the segments to an open log.
  *
- * Reading. Strides are read whole, a few ahead, straight to their ring place in the window, and the
- * entries are verified there: header, payload, padding, position, chain. The next entry lies right
- * behind the last one or, if the rest of that stride was too small for it, at the next stride; the
- * first of the two that is the successor is it. Both can never be: see scrub.c. So when recovery is
- * done the window holds the newest part of the log, but for the strides that were read ahead.
+ * Reading begins behind the newest sound snapshot (restore.c). What lies below it was settled, so
+ * that no tail can begin there; damage to it is found when it is read. Strides are read whole, a
+ * few ahead, straight to their ring place in the window, and the entries are verified there:
+ * header, payload, padding, position, chain. The next entry lies right behind the last one or, if
+ * the rest of that stride was too small for it, at the next stride; the first of the two that is
+ * the successor is it. Both can never be: see scrub.c. So when recovery is done the window holds
+ * the newest part of the log, but for the strides that were read ahead.
  *
  * The first hole. At some place the successor of entry N is missing: no header, a checksum that
  * does not hold, another position or chain. Then either the crash tore writes that were in flight,
@@ -49,6 +51,7 @@
  */
 #include "consensus/base/assert.h"
 #include "storage/engine/internal.h"
+#include "storage/format/zero.h"
 
 #include <string.h>
 
@@ -134,6 +137,8 @@ unsigned store_recovery_poll(struct store_log *log, struct store_op *ops, unsign
 		recovery->slots_asked = true;
 		recovery->slots_result = QR_AGAIN;
 	}
+	if (recovery->phase == STORE_RECOVERY_STATE && taken < max)
+		taken += store_restore_poll(log, &ops[taken]);
 	while (taken < max && recovery->stride_next < read_bound(log))
 		ask_stride(log, &ops[taken++]);
 	if (taken < max && is_sync_wanted(log) && !recovery->sync_inflight) {
@@ -219,7 +224,7 @@ static enum qr_error finish(struct store_log *log)
 			    log->stride_blocks;
 
 	log->recovery.phase = STORE_RECOVERY_DONE;
-	log->intact = 0;
+	log->intact = log->index.base.block;
 	store_window_touch(log, read_end);
 	log->released_block = log->intact; /* what is not there any more needs no protection */
 	log->writes.flushed = log->last;
@@ -271,6 +276,20 @@ static enum qr_error step_slots(struct store_log *log)
 		error = check_slot(log);
 	if (error != QR_OK)
 		return fail(log, error);
+	log->recovery.phase = STORE_RECOVERY_STATE;
+	return QR_OK;
+}
+
+/** Where to begin. */
+static enum qr_error step_state(struct store_log *log)
+{
+	enum qr_error error = store_restore_step(log);
+
+	if (error == QR_AGAIN)
+		return QR_AGAIN;
+	if (error != QR_OK && error != QR_NOT_FOUND)
+		return fail(log, error);
+	log->recovery.stride_next = log->last.block / log->stride_blocks;
 	log->recovery.phase = STORE_RECOVERY_SCAN;
 	return QR_OK;
 }
@@ -376,11 +395,6 @@ static enum qr_error step_scan(struct store_log *log, struct store_recovered_ent
 
 /* ---- behind the hole ---- */
 
-static bool is_zero_block(const uint8_t *bytes)
-{
-	return bytes[0] == 0 && memcmp(bytes, bytes + 1, QR_BLOCK_BYTES - 1) == 0;
-}
-
 /** A sound header of this log's future, at its own position. Rule 2 at the head of this file. */
 static bool is_evidence(const struct store_log *log, const uint8_t *bytes, qr_block block)
 {
@@ -399,7 +413,7 @@ static enum qr_error look_at_stride(struct store_log *log, uint64_t stride)
 	const uint8_t *bytes = stride_memory(log, stride);
 
 	for (uint32_t i = 0; i < log->stride_blocks; i++, block++, bytes += QR_BLOCK_BYTES) {
-		if (block < log->last.block || is_zero_block(bytes))
+		if (block < log->last.block || store_is_zero(bytes, QR_BLOCK_BYTES))
 			continue;
 		if (block < reach) {
 			recovery->torn_end = block + 1;
@@ -460,12 +474,17 @@ static enum qr_error step_look(struct store_log *log)
 
 /* ---- from outside ---- */
 
-void store_recover_begin(struct store_log *log, uint64_t segment_count)
+void store_recover_begin(struct store_log *log, uint64_t segment_count,
+			 const struct store_snapshot_buffer *buffer)
 {
 	struct store_recovery *recovery = &log->recovery;
 	const struct store_geometry *geometry = &log->parameters.geometry;
 
 	QR_ASSERT(recovery->phase == STORE_RECOVERY_NONE);
+	if (buffer != NULL) {
+		QR_ASSERT(buffer->size_bytes >= STORE_SNAPSHOT_HEADER_BYTES);
+		log->restore.buffer = *buffer;
+	}
 	log->segments.ready = segment_count;
 	recovery->phase = STORE_RECOVERY_SLOTS;
 	recovery->stride_count =
@@ -476,6 +495,19 @@ void store_recover_begin(struct store_log *log, uint64_t segment_count)
 	QR_ASSERT(recovery->ahead >= 1);
 	for (unsigned i = 0; i <= recovery->ahead; i++)
 		recovery->reads[i].stride = UINT64_MAX;
+}
+
+enum qr_error store_recover_to_state(struct store_log *log)
+{
+	const struct store_recovery *recovery = &log->recovery;
+	enum qr_error error = QR_OK;
+
+	QR_ASSERT(recovery->phase != STORE_RECOVERY_NONE);
+	while (error == QR_OK && recovery->phase == STORE_RECOVERY_SLOTS)
+		error = step_slots(log);
+	while (error == QR_OK && recovery->phase == STORE_RECOVERY_STATE)
+		error = step_state(log);
+	return recovery->phase == STORE_RECOVERY_FAILED ? recovery->result : error;
 }
 
 enum qr_error store_recover_next(struct store_log *log, struct store_recovered_entry *ret_entry)
@@ -489,7 +521,8 @@ enum qr_error store_recover_next(struct store_log *log, struct store_recovered_e
 			return fail(log, QR_IO);
 		switch (recovery->phase) {
 		case STORE_RECOVERY_SLOTS:
-			error = step_slots(log);
+		case STORE_RECOVERY_STATE:
+			error = store_recover_to_state(log);
 			break;
 		case STORE_RECOVERY_SCAN:
 			error = step_scan(log, ret_entry);

@@ -84,6 +84,7 @@ unsigned store_slots_poll(struct store_log *log, struct store_op *ret_op)
 		slots->current.serial++;
 		store_slot_encode(slots->blocks, &slots->current);
 		slots->written_generation = slots->current.state.generation;
+		slots->written_settled = slots->current.settled.index;
 		slots->dirty = false;
 		slots->inflight_mirror = false;
 		slot = slots->current.serial % STORE_SLOTS;
@@ -117,5 +118,6 @@ void store_slots_complete(struct store_log *log, enum qr_error result)
 	if (slots->inflight_mirror)
 		return;
 	slots->durable_generation = slots->written_generation;
+	slots->durable_settled = slots->written_settled;
 	slots->mirror = true;
 }

@@ -15,6 +15,7 @@
 #include "consensus/base/assert.h"
 #include "consensus/base/crc.h"
 #include "storage/format/put.h"
+#include "storage/format/zero.h"
 
 #include <string.h>
 
@@ -54,12 +55,6 @@ static uint32_t header_crc(const uint8_t bytes[STORE_ENTRY_HEADER_BYTES])
 
 	crc = qr_crc32c(crc, zero, sizeof(zero));
 	return qr_crc32c(crc, bytes + PAYLOAD_CRC_AT, STORE_ENTRY_HEADER_BYTES - PAYLOAD_CRC_AT);
-}
-
-static bool is_zero(const uint8_t *bytes, size_t size_bytes)
-{
-	/* Equal to itself shifted by one, and the first is zero: all are. */
-	return size_bytes == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size_bytes - 1) == 0);
 }
 
 void store_entry_encode(uint8_t bytes[STORE_ENTRY_HEADER_BYTES], const struct store_entry *entry)
@@ -136,7 +131,7 @@ enum qr_error store_entry_decode(const uint8_t *bytes, struct store_entry *ret_e
 	entry.commit = qr_read_u64(&reader);
 	entry.time_ns = qr_read_u64(&reader);
 	QR_ASSERT(!reader.failed && qr_reader_left(&reader) == RESERVED_BYTES);
-	if (flags != 0 || !is_zero(reader.at, RESERVED_BYTES) || !is_well_formed(&entry))
+	if (flags != 0 || !store_is_zero(reader.at, RESERVED_BYTES) || !is_well_formed(&entry))
 		return QR_MALFORMED;
 	*ret_entry = entry;
 	return QR_OK;
@@ -179,7 +174,7 @@ enum qr_error store_entry_check_padding(const uint8_t *bytes, const struct store
 	uint32_t whole = entry->blocks * QR_BLOCK_BYTES;
 
 	QR_ASSERT(used <= whole);
-	return is_zero(bytes + used, whole - used) ? QR_OK : QR_CHECKSUM;
+	return store_is_zero(bytes + used, whole - used) ? QR_OK : QR_CHECKSUM;
 }
 
 enum qr_error store_entry_verify(const uint8_t *bytes, const struct store_expected *expected,

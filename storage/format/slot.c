@@ -11,6 +11,7 @@
 #include "consensus/base/crc.h"
 #include "storage/format/entry.h"
 #include "storage/format/put.h"
+#include "storage/format/zero.h"
 
 #include <string.h>
 
@@ -83,11 +84,6 @@ void store_slot_encode(uint8_t bytes[STORE_SLOT_BYTES], const struct store_slot 
 	store_put_u32(bytes + CRC_AT, qr_crc32c(0, bytes, STORE_SLOT_BYTES));
 }
 
-static bool is_zero(const uint8_t *bytes, size_t size_bytes)
-{
-	return bytes[0] == 0 && memcmp(bytes, bytes + 1, size_bytes - 1) == 0;
-}
-
 static bool is_empty_or_not(const struct store_prefix *prefix)
 {
 	return prefix->index != 0 || (prefix->term == 0 && prefix->block == 0 &&
@@ -141,7 +137,7 @@ enum qr_error store_slot_decode(const uint8_t bytes[STORE_SLOT_BYTES], struct st
 	uint32_t flags;
 	uint16_t version;
 
-	if (is_zero(bytes, STORE_SLOT_BYTES))
+	if (store_is_zero(bytes, STORE_SLOT_BYTES))
 		return QR_NOT_FOUND;
 	if (qr_read_u32(&reader) != STORE_SLOT_MAGIC)
 		return QR_CHECKSUM;
@@ -155,7 +151,7 @@ enum qr_error store_slot_decode(const uint8_t bytes[STORE_SLOT_BYTES], struct st
 	read_fields(&reader, &slot, &flags);
 	QR_ASSERT(!reader.failed && reader.at == bytes + SLOT_USED_BYTES);
 	slot.lazy = (flags & FLAG_LAZY) != 0;
-	if ((flags & ~FLAG_LAZY) != 0 || !is_zero(reader.at, qr_reader_left(&reader)) ||
+	if ((flags & ~FLAG_LAZY) != 0 || !store_is_zero(reader.at, qr_reader_left(&reader)) ||
 	    !is_well_formed(&slot))
 		return QR_MALFORMED;
 	*ret_slot = slot;

@@ -12,6 +12,7 @@
 #include "storage/format/entry.h"
 #include "storage/format/put.h"
 #include "storage/format/slot.h"
+#include "storage/format/snapshot.h"
 #include "storage/io/internal.h"
 
 #include <dirent.h>
@@ -86,6 +87,11 @@ void store_segment_name(char *name, uint64_t segment)
 {
 	(void)snprintf(name, STORE_NAME_BYTES, "%016llx" SEGMENT_SUFFIX,
 		       (unsigned long long)segment);
+}
+
+void store_snapshot_name(char *name, uint32_t number)
+{
+	(void)snprintf(name, STORE_NAME_BYTES, "snapshot-%u", number);
 }
 
 /** A small file that is there whole, with its name durable, or not at all. */
@@ -524,6 +530,22 @@ static enum qr_error check_state(int folder, const char *name, uint64_t segment_
 				 name);
 }
 
+/** Empty ones; the folder is synced afterwards. */
+static enum qr_error create_snapshots(int folder, struct store_problem *problem)
+{
+	char name[STORE_NAME_BYTES];
+
+	for (uint32_t number = 0; number < STORE_SNAPSHOTS; number++) {
+		int fd;
+
+		store_snapshot_name(name, number);
+		fd = openat(folder, name, O_WRONLY | O_CREAT | O_CLOEXEC, FILE_MODE);
+		if (fd < 0 || close(fd) != 0)
+			return told(problem, name, errno);
+	}
+	return QR_OK;
+}
+
 enum qr_error store_directory_group(struct store_directory *directory, qr_group group,
 				    uint64_t *ret_segment_count, struct store_problem *ret_problem)
 {
@@ -541,6 +563,8 @@ enum qr_error store_directory_group(struct store_directory *directory, qr_group 
 	error = scan_group(folder, name, &count, ret_problem);
 	if (error == QR_OK)
 		error = check_state(folder, name, count, ret_problem);
+	if (error == QR_OK)
+		error = create_snapshots(folder, ret_problem);
 	if (error == QR_OK && (fsync(folder) != 0 || fsync(directory->fd) != 0))
 		error = told(ret_problem, name, errno);
 	(void)close(folder);

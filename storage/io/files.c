@@ -1,7 +1,8 @@
 /*
- * The bounded cache of open segments. A log of ten thousand segments uses a few of them at a time:
- * the one at its tail, the next, and what readers are in. Segments are opened by the ring itself,
- * into the ring's own file table, so that no descriptor of the process is used and nobody waits.
+ * The bounded cache of open segments, and of snapshot files. A log of ten thousand segments uses a
+ * few of them at a time: the one at its tail, the next, and what readers are in. Segments are
+ * opened by the ring itself, into the ring's own file table, so that no descriptor of the process
+ * is used and nobody waits.
  *
  * A slot with operations in flight is pinned; the one that was used longest ago is replaced first.
  */
@@ -50,6 +51,15 @@ uint32_t io_files_claim(struct store_io *io)
 	return oldest;
 }
 
+static void name_file(char *name, uint64_t segment)
+{
+	if (segment >= IO_SNAPSHOT_SEGMENT) {
+		store_snapshot_name(name, (uint32_t)(segment - IO_SNAPSHOT_SEGMENT));
+	} else {
+		store_segment_name(name, segment);
+	}
+}
+
 /** Opening over a slot of the table closes what was in it. */
 static void open_segment(struct store_io *io, uint32_t number, uint32_t group, uint64_t segment)
 {
@@ -61,23 +71,30 @@ static void open_segment(struct store_io *io, uint32_t number, uint32_t group, u
 				 .group = group,
 				 .segment = segment,
 				 .waiters = {IO_NONE, IO_NONE}};
-	store_segment_name(file->name, segment);
+	name_file(file->name, segment);
 	io_uring_prep_openat_direct(sqe, io->groups[group].fd, file->name, flags, 0,
 				    (unsigned)io_file_number(io, number));
 	io_uring_sqe_set_data64(sqe, io_user_data(IO_USER_OPEN, number));
 	io->groups[group].hint = number;
 }
 
+static bool is_snapshot(enum store_op_kind kind)
+{
+	return kind == STORE_OP_READ_SNAPSHOT || kind == STORE_OP_WRITE_SNAPSHOT ||
+	       kind == STORE_OP_SYNC_SNAPSHOT;
+}
+
 void io_files_use(struct store_io *io, uint32_t request)
 {
 	const struct store_op *op = &io->requests[request].op;
+	uint64_t segment = op->segment + (is_snapshot(op->kind) ? IO_SNAPSHOT_SEGMENT : 0);
 	uint32_t group = io_group_find(io, op->group);
-	uint32_t number = find(io, group, op->segment);
+	uint32_t number = find(io, group, segment);
 	struct io_file *file;
 
 	if (number == IO_NONE) {
 		number = io_files_claim(io);
-		open_segment(io, number, group, op->segment);
+		open_segment(io, number, group, segment);
 	}
 	file = &io->files[number];
 	file->pins++;

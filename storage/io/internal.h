@@ -16,6 +16,7 @@
 #include <liburing.h>
 
 #define IO_NONE UINT32_MAX
+#define IO_SNAPSHOT_SEGMENT (UINT64_MAX - 1) /* the first snapshot file's place among segments */
 
 /** Say in `problem` what is wrong and what to do; returns `error`. */
 enum qr_error store_problem_set(struct store_problem *problem, enum qr_error error,
@@ -56,10 +57,10 @@ enum io_file_state { IO_FILE_EMPTY, IO_FILE_OPENING, IO_FILE_OPEN };
 /** A slot of the ring's file table. */
 struct io_file {
 	enum io_file_state state;
-	uint32_t group; /* position in `groups` */
-	uint64_t segment;
-	uint32_t pins; /* operations that use it */
-	uint64_t used; /* when last: the smallest is replaced first */
+	uint32_t group;	  /* position in `groups` */
+	uint64_t segment; /* or a snapshot file, from IO_SNAPSHOT_SEGMENT on */
+	uint32_t pins;	  /* operations that use it */
+	uint64_t used;	  /* when last: the smallest is replaced first */
 	struct io_list waiters;
 	char name[STORE_NAME_BYTES];
 };

@@ -11,6 +11,7 @@
  *   DIR/node                            identity: format version, cluster, node
  *   DIR/starts                          start counter
  *   DIR/group-%08x/state                two hard-state slots
+ *   DIR/group-%08x/snapshot-%u          two snapshots, by turns; empty before the first
  *   DIR/group-%08x/%016x.seg            segments, by number
  *   DIR/group-%08x/ *.tmp               something half made: removed at start
  */
@@ -77,7 +78,7 @@ QR_MUST_USE enum qr_error store_directory_inspect(const char *path,
 						  struct store_problem *ret_problem);
 
 /**
- * Make the group's folder and state file if they are not there.
+ * Make the group's folder, state file and snapshot files if they are not there.
  * @param ret_segment_count  how many segments exist, counted from 0 without a hole.
  * Errors: QR_CORRUPT  a segment, or the state file beside segments, is missing; QR_NO_SPACE, QR_IO.
  */
@@ -89,6 +90,7 @@ QR_MUST_USE enum qr_error store_directory_group(struct store_directory *director
 #define STORE_NAME_BYTES 32
 void store_group_name(char *name, qr_group group);
 void store_segment_name(char *name, uint64_t segment);
+void store_snapshot_name(char *name, uint32_t number);
 #define STORE_STATE_NAME "state"
 
 /* ---- a core's ring ---- */

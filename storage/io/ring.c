@@ -103,7 +103,13 @@ static int buffer_of(const struct store_io *io, const struct store_op *op)
 
 static bool is_write(enum store_op_kind kind)
 {
-	return kind == STORE_OP_WRITE || kind == STORE_OP_WRITE_LAZY || kind == STORE_OP_WRITE_SLOT;
+	return kind == STORE_OP_WRITE || kind == STORE_OP_WRITE_LAZY ||
+	       kind == STORE_OP_WRITE_SLOT || kind == STORE_OP_WRITE_SNAPSHOT;
+}
+
+static bool is_sync(enum store_op_kind kind)
+{
+	return kind == STORE_OP_SYNC || kind == STORE_OP_SYNC_SNAPSHOT;
 }
 
 static bool is_slot(enum store_op_kind kind)
@@ -120,7 +126,7 @@ void io_request_start(struct store_io *io, uint32_t number)
 	int file = is_slot(op->kind) ? (int)io_group_find(io, op->group)
 				     : io_file_number(io, request->file);
 
-	if (op->kind == STORE_OP_SYNC) {
+	if (is_sync(op->kind)) {
 		io_uring_prep_fsync(sqe, file, IORING_FSYNC_DATASYNC);
 	} else if (is_write(op->kind) && buffer >= 0) {
 		io_uring_prep_write_fixed(sqe, file, op->data, op->size_bytes, op->offset_bytes,
@@ -198,7 +204,7 @@ static enum qr_error result_of(const struct store_op *op, int result)
 {
 	if (result < 0)
 		return store_error_of(-result);
-	if (op->kind == STORE_OP_SYNC || (uint32_t)result == op->size_bytes)
+	if (is_sync(op->kind) || (uint32_t)result == op->size_bytes)
 		return QR_OK;
 	return is_write(op->kind) ? QR_IO : QR_NOT_FOUND; /* short: the file ends too soon */
 }

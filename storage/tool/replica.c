@@ -215,8 +215,8 @@ static enum qr_error open_log(struct tool_replica *replica, const struct tool_di
 		return QR_FOREIGN;
 	if (error == QR_OK)
 		error = create_log(replica, directory);
-	if (error == QR_OK)
-		store_recover_begin(replica->log, replica->segment_count);
+	if (error == QR_OK) /* all of it is looked at, whatever a snapshot says */
+		store_recover_begin(replica->log, replica->segment_count, NULL);
 	replica->commit = replica->slot.settled.index;
 	return error;
 }

@@ -132,7 +132,9 @@ static void carry_out(struct bench_node *node, const struct store_op *op, qr_ns 
 {
 	struct store_completion done = {.kind = op->kind, .group = op->group, .tag = op->tag};
 
-	if (op->kind == STORE_OP_READ_SLOTS) {
+	if (op->kind == STORE_OP_READ_SNAPSHOT) {
+		done.result = QR_NOT_FOUND;
+	} else if (op->kind == STORE_OP_READ_SLOTS) {
 		memcpy(op->data, node->slots, op->size_bytes);
 	} else if (op->kind == STORE_OP_WRITE_SLOT) {
 		memcpy(node->slots + op->offset_bytes, op->data, op->size_bytes);

@@ -330,7 +330,7 @@ void revive_group(struct revive *revive, qr_group group, struct revived *ret_rev
 		return;
 	}
 	create_log(revive, group);
-	store_recover_begin(revive->log, files.segment_count);
+	store_recover_begin(revive->log, files.segment_count, NULL);
 	for (;;) {
 		unsigned count;
 
@@ -395,7 +395,7 @@ static enum qr_error revive_group_in(struct revive *revive, struct store_directo
 	if (error != QR_OK)
 		return error;
 	create_log(revive, group);
-	store_recover_begin(revive->log, segment_count);
+	store_recover_begin(revive->log, segment_count, NULL);
 	drive(revive, io, revived);
 	store_io_destroy(io);
 	return QR_OK;

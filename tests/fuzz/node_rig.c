@@ -179,6 +179,8 @@ static enum qr_error carry_out(struct rig *rig, const struct rig_pending *pendin
 
 	if (op->kind == STORE_OP_SYNC)
 		return QR_OK;
+	if (op->kind == STORE_OP_READ_SNAPSHOT)
+		return QR_NOT_FOUND;
 	if (op->kind == STORE_OP_PREPARE) {
 		if (op->segment >= RIG_SEGMENTS)
 			return QR_NO_SPACE;

@@ -1,6 +1,7 @@
 /*
  * What lies on the media: after a recovery, and in the calm, on every replica, up to the last byte.
  */
+#include "dataplane/node/sessions_table.h"
 #include "dataplane/node/state.h"
 #include "storage/engine/internal.h"
 #include "tests/sim/oracle.h"
@@ -45,13 +46,16 @@ void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group)
 {
 	const struct sim_media *media = &world->nodes[node].disk.media;
 	const struct sim_log *log = &world->oracle.logs[group];
+	/* What a snapshot stands for was not looked at. */
+	qr_block read_from = sim_node_group(&world->nodes[node], group)->log->index.base.block;
 
+	world->count.restored += read_from != 0;
 	check_nothing_behind(world, node, group);
 	for (uint32_t d = 0; d < media->damage.count; d++) {
 		const struct sim_place *place = &media->damage.images[d].place;
 		qr_block block = (qr_block)place->segment * media->segment_blocks + place->block;
 
-		if (place->group != group || place->segment == SIM_SLOTS_SEGMENT ||
+		if (place->group != group || !sim_place_is_log(place) || block < read_from ||
 		    media->damage.images[d].life == media->life)
 			continue;
 		for (qr_index i = 0; i < log->count; i++) {
@@ -106,6 +110,33 @@ static void audit_index(struct sim_world *world, qr_node node, qr_group number)
 	}
 }
 
+/** Who is known, and up to where, follows from the committed log alone. */
+static void audit_sessions(struct sim_world *world, qr_node node, qr_group number)
+{
+	const struct sim_log *log = &world->oracle.logs[number];
+	const struct dp_sessions *sessions = sim_node_group(&world->nodes[node], number)->sessions;
+	uint32_t open = 0;
+
+	for (uint32_t s = 0; s < log->session_count; s++) {
+		const struct sim_session *session = &log->sessions[s];
+		uint32_t slot = dp_sessions_find(sessions, session->session);
+
+		open += !session->expired;
+		if (session->expired
+			    ? slot == DP_SESSION_NONE
+			    : slot != DP_SESSION_NONE &&
+				      sessions->sessions[slot].next_committed == session->next)
+			continue;
+		sim_fail(world, 14, "node %u, group %u: session %lx is%s in its table, %lu records",
+			 node, number, (unsigned long)session->session,
+			 slot == DP_SESSION_NONE ? " not" : "", (unsigned long)session->next);
+	}
+	if (dp_sessions_count(sessions) != open) {
+		sim_fail(world, 14, "node %u, group %u: %u sessions of %u in its table", node,
+			 number, dp_sessions_count(sessions), open);
+	}
+}
+
 static void audit_entries(struct sim_world *world, qr_node node, qr_group group)
 {
 	const struct sim_log *log = &world->oracle.logs[group];
@@ -126,6 +157,7 @@ void sim_oracle_rest(struct sim_world *world)
 		for (qr_node node = 1; node <= world->plan->node_count; node++) {
 			audit_rest(world, node, group);
 			audit_index(world, node, group);
+			audit_sessions(world, node, group);
 		}
 	}
 }

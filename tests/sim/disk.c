@@ -37,18 +37,33 @@ void sim_disk_fini(struct sim_disk *disk)
 bool sim_disk_is_write(const struct store_op *op)
 {
 	return op->kind == STORE_OP_WRITE || op->kind == STORE_OP_WRITE_LAZY ||
-	       op->kind == STORE_OP_WRITE_SLOT;
+	       op->kind == STORE_OP_WRITE_SLOT || op->kind == STORE_OP_WRITE_SNAPSHOT;
+}
+
+static bool is_of_slots(const struct store_op *op)
+{
+	return op->kind == STORE_OP_READ_SLOTS || op->kind == STORE_OP_WRITE_SLOT;
+}
+
+static bool is_of_snapshots(const struct store_op *op)
+{
+	return op->kind == STORE_OP_READ_SNAPSHOT || op->kind == STORE_OP_WRITE_SNAPSHOT ||
+	       op->kind == STORE_OP_SYNC_SNAPSHOT;
 }
 
 struct sim_place sim_disk_place(const struct store_op *op, uint32_t block)
 {
-	bool slots = op->kind == STORE_OP_READ_SLOTS || op->kind == STORE_OP_WRITE_SLOT;
-
-	return (struct sim_place){
+	struct sim_place place = {
 		.group = op->group,
-		.segment = slots ? SIM_SLOTS_SEGMENT : (uint32_t)op->segment,
+		.segment = (uint32_t)op->segment,
 		.block = (uint32_t)(op->offset_bytes / QR_BLOCK_BYTES) + block,
 	};
+
+	if (is_of_slots(op))
+		place.segment = SIM_SLOTS_SEGMENT;
+	if (is_of_snapshots(op))
+		place.segment += SIM_SNAPSHOT_SEGMENT;
+	return place;
 }
 
 qr_block sim_disk_block(const struct sim_disk *disk, const struct sim_place *place)
@@ -151,7 +166,7 @@ static enum qr_error sync(struct sim_world *world, struct sim_disk *disk, const 
 		world->count.faults[SIM_FAULT_SYNC_ERROR]++;
 		return QR_IO;
 	}
-	sim_media_sync(&disk->media, op->group, op->segment);
+	sim_media_sync(&disk->media, sim_disk_place(op, 0));
 	return QR_OK;
 }
 
@@ -175,6 +190,29 @@ static void flip_returned(struct sim_world *world, struct sim_disk *disk, const 
 	sim_point(world, SIM_EFFECT_READ_LOG, SIM_FAILS_WRONG);
 }
 
+/** Whether the file is there, and long enough to be read. */
+static bool has_file(const struct sim_disk *disk, const struct store_op *op)
+{
+	const struct sim_media_group *group = &disk->media.groups[op->group];
+
+	if (op->kind == STORE_OP_READ_SNAPSHOT) {
+		return op->offset_bytes / QR_BLOCK_BYTES + op->blocks <=
+		       group->snapshot_blocks[op->segment];
+	}
+	return is_of_slots(op) || is_of_snapshots(op) ||
+	       sim_media_has_segment(&disk->media, op->group, op->segment);
+}
+
+/** A snapshot file grows when it is written to. */
+static void grow(struct sim_disk *disk, const struct store_op *op)
+{
+	uint32_t *blocks = &disk->media.groups[op->group].snapshot_blocks[op->segment];
+	uint32_t end = (uint32_t)(op->offset_bytes / QR_BLOCK_BYTES) + op->blocks;
+
+	if (*blocks < end)
+		*blocks = end;
+}
+
 static enum qr_error read_blocks(struct sim_world *world, struct sim_disk *disk,
 				 const struct store_op *op)
 {
@@ -183,8 +221,7 @@ static enum qr_error read_blocks(struct sim_world *world, struct sim_disk *disk,
 		world->count.faults[SIM_FAULT_READ_ERROR]++;
 		return QR_IO;
 	}
-	if (op->kind == STORE_OP_READ &&
-	    !sim_media_has_segment(&disk->media, op->group, op->segment))
+	if (!has_file(disk, op))
 		return QR_NOT_FOUND;
 	for (uint32_t b = 0; b < op->blocks; b++) {
 		memcpy(op->data + (size_t)b * QR_BLOCK_BYTES,
@@ -264,9 +301,13 @@ static enum qr_error write_blocks(struct sim_world *world, qr_node node,
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
 
-	if (flying->op.kind != STORE_OP_WRITE_SLOT &&
-	    !sim_media_has_segment(&disk->media, flying->op.group, flying->op.segment))
+	if (!has_file(disk, &flying->op))
 		return QR_NOT_FOUND;
+	if (flying->op.kind == STORE_OP_WRITE_SNAPSHOT) {
+		if (disk->full_until_ns > world->now_ns)
+			return QR_NO_SPACE;
+		grow(disk, &flying->op);
+	}
 	if (memcmp(flying->bytes, flying->op.data, flying->op.size_bytes) != 0)
 		sim_fail(world, 21, "the bytes of a write changed while it was in flight");
 	if (disk->fail_write) {
@@ -301,13 +342,16 @@ static enum qr_error carry_out(struct sim_world *world, qr_node node,
 	case STORE_OP_PREPARE:
 		return prepare(world, disk, &flying->op);
 	case STORE_OP_SYNC:
+	case STORE_OP_SYNC_SNAPSHOT:
 		return sync(world, disk, &flying->op);
 	case STORE_OP_READ:
 	case STORE_OP_READ_SLOTS:
+	case STORE_OP_READ_SNAPSHOT:
 		return read_blocks(world, disk, &flying->op);
 	case STORE_OP_WRITE:
 	case STORE_OP_WRITE_LAZY:
 	case STORE_OP_WRITE_SLOT:
+	case STORE_OP_WRITE_SNAPSHOT:
 	default:
 		return write_blocks(world, node, flying);
 	}
@@ -403,9 +447,10 @@ static void leave_part(struct sim_world *world, struct sim_disk *disk,
 {
 	uint32_t percent = share(world);
 
-	if (flying->op.kind != STORE_OP_WRITE_SLOT &&
-	    !sim_media_has_segment(&disk->media, flying->op.group, flying->op.segment))
+	if (!has_file(disk, &flying->op))
 		return;
+	if (flying->op.kind == STORE_OP_WRITE_SNAPSHOT)
+		grow(disk, &flying->op);
 	if (!power && percent > 0)
 		percent = 100;
 	put(world, disk, flying, percent, power);
@@ -483,7 +528,8 @@ bool sim_disk_is_fragile(const struct sim_disk *disk)
 		if (place->segment == SIM_SLOTS_SEGMENT) {
 			if (slots_are_fragile(disk, place->group) || is_twin_in_flight(disk, place))
 				return true;
-		} else if (sim_disk_block(disk, place) >= settled_block(disk, place->group)) {
+		} else if (sim_place_is_log(place) &&
+			   sim_disk_block(disk, place) >= settled_block(disk, place->group)) {
 			return true;
 		}
 	}
@@ -538,6 +584,28 @@ bool sim_disk_rot_unsettled(struct sim_world *world, qr_node node, qr_group grou
 	block = settled + qr_prng_below(&world->prng, count);
 	flip_bit(world, disk, sim_media_place(&disk->media, group, block));
 	return true;
+}
+
+bool sim_disk_rot_snapshot(struct sim_world *world, qr_node node)
+{
+	struct sim_disk *disk = &world->nodes[node].disk;
+	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
+	uint32_t first = (uint32_t)qr_prng_below(&world->prng, STORE_SNAPSHOTS);
+	uint32_t count = sim_percent(world, 75) ? 1 : STORE_SNAPSHOTS;
+	bool any = false;
+
+	for (uint32_t n = 0; n < count; n++) {
+		uint32_t number = (first + n) % STORE_SNAPSHOTS;
+		uint32_t blocks = disk->media.groups[group].snapshot_blocks[number];
+
+		if (blocks == 0)
+			continue;
+		flip_bit(world, disk,
+			 (struct sim_place){group, SIM_SNAPSHOT_SEGMENT + number,
+					    (uint32_t)qr_prng_below(&world->prng, blocks)});
+		any = true;
+	}
+	return any;
 }
 
 bool sim_disk_rot_slot(struct sim_world *world, qr_node node)

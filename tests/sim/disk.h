@@ -72,5 +72,6 @@ bool sim_disk_rot(struct sim_world *world, qr_node node);
 /** The node is down, and was durable up to `end`: something between the settled and that rots. */
 bool sim_disk_rot_unsettled(struct sim_world *world, qr_node node, qr_group group, qr_block end);
 bool sim_disk_rot_slot(struct sim_world *world, qr_node node);
+bool sim_disk_rot_snapshot(struct sim_world *world, qr_node node);
 
 #endif

@@ -10,8 +10,7 @@ static void check_apart(struct sim_world *world, qr_node node, const struct stor
 			const struct store_op *other)
 {
 	if (other->group == op->group &&
-	    (other->kind == STORE_OP_WRITE_SLOT) == (op->kind == STORE_OP_WRITE_SLOT) &&
-	    other->segment == op->segment &&
+	    sim_disk_place(other, 0).segment == sim_disk_place(op, 0).segment &&
 	    other->offset_bytes < op->offset_bytes + op->size_bytes &&
 	    op->offset_bytes < other->offset_bytes + other->size_bytes) {
 		sim_fail(world, 13,

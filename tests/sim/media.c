@@ -50,6 +50,10 @@ void sim_media_fini(struct sim_media *media)
 		sim_free(group->segments);
 		for (uint32_t s = 0; s < STORE_SLOTS; s++)
 			sim_free(group->slots[s]);
+		for (uint32_t n = 0; n < STORE_SNAPSHOTS; n++) {
+			for (uint32_t b = 0; b < SIM_SNAPSHOT_BLOCKS_MAX; b++)
+				sim_free(group->snapshots[n][b]);
+		}
 	}
 	forget_all(&media->cached);
 	forget_all(&media->damage);
@@ -83,6 +87,11 @@ static uint8_t **holder_of(const struct sim_media *media, struct sim_place place
 	if (place.segment == SIM_SLOTS_SEGMENT) {
 		QR_ASSERT(place.block < STORE_SLOTS);
 		return (uint8_t **)&group->slots[place.block];
+	}
+	if (!sim_place_is_log(&place)) {
+		QR_ASSERT(place.block < SIM_SNAPSHOT_BLOCKS_MAX);
+		return (uint8_t **)&group
+			->snapshots[place.segment - SIM_SNAPSHOT_SEGMENT][place.block];
 	}
 	QR_ASSERT(place.segment < group->segment_count && place.block < media->segment_blocks);
 	return &group->segments[place.segment].blocks[place.block];
@@ -186,12 +195,12 @@ bool sim_media_is_stable(const struct sim_media *media, struct sim_place place)
 	return find(&media->cached, &place) == NULL;
 }
 
-void sim_media_sync(struct sim_media *media, qr_group group, uint64_t segment)
+void sim_media_sync(struct sim_media *media, struct sim_place place)
 {
 	for (uint32_t i = media->cached.count; i > 0; i--) {
-		const struct sim_place *place = &media->cached.images[i - 1].place;
+		const struct sim_place *cached = &media->cached.images[i - 1].place;
 
-		if (place->group == group && place->segment == segment)
+		if (cached->group == place.group && cached->segment == place.segment)
 			forget(&media->cached, i - 1);
 	}
 }

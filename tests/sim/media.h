@@ -11,14 +11,18 @@
 
 #include "consensus/base/prng.h"
 #include "storage/engine/log.h"
+#include "storage/format/snapshot.h"
 
 #define SIM_GROUPS_MAX 4
 #define SIM_SECTOR_BYTES 512
 #define SIM_SLOTS_SEGMENT UINT32_MAX /* the place of a group's slots among its segments */
+/* and of its first snapshot file */
+#define SIM_SNAPSHOT_SEGMENT (SIM_SLOTS_SEGMENT - STORE_SNAPSHOTS)
+#define SIM_SNAPSHOT_BLOCKS_MAX 256
 
 struct sim_place {
 	qr_group group;
-	uint32_t segment; /* or SIM_SLOTS_SEGMENT */
+	uint32_t segment; /* or one of the above */
 	uint32_t block;	  /* in it */
 };
 
@@ -44,6 +48,8 @@ struct sim_media_group {
 	uint32_t segment_room;
 	struct sim_segment *segments;
 	uint8_t *slots[STORE_SLOTS];
+	uint32_t snapshot_blocks[STORE_SNAPSHOTS]; /* how long the files are */
+	uint8_t *snapshots[STORE_SNAPSHOTS][SIM_SNAPSHOT_BLOCKS_MAX];
 };
 
 struct sim_media {
@@ -68,6 +74,11 @@ static inline struct sim_place sim_media_place(const struct sim_media *media, qr
 				  .segment = (uint32_t)(block / media->segment_blocks),
 				  .block = (uint32_t)(block % media->segment_blocks)};
 }
+/** Whether a place is one of the log itself. */
+static inline bool sim_place_is_log(const struct sim_place *place)
+{
+	return place->segment < SIM_SNAPSHOT_SEGMENT;
+}
 /** A block as a read sees it; never NULL. The place exists. */
 const uint8_t *sim_media_at(const struct sim_media *media, struct sim_place place);
 /** A block of a group's log space; NULL beyond what exists. */
@@ -83,8 +94,8 @@ void sim_media_write(struct sim_media *media, struct sim_place place, const uint
 		     unsigned sectors, bool stable);
 /** A power cut leaves the place as it is. */
 bool sim_media_is_stable(const struct sim_media *media, struct sim_place place);
-/** What was written to the segment before is stable from here on. */
-void sim_media_sync(struct sim_media *media, qr_group group, uint64_t segment);
+/** What was written to the segment, or snapshot file, of a place before is stable from here on. */
+void sim_media_sync(struct sim_media *media, struct sim_place place);
 /** The device loses its cache: each sector of it old or new. */
 void sim_media_cut_power(struct sim_media *media, struct qr_prng *prng);
 

@@ -81,6 +81,7 @@ static void configure(struct sim_world *world, struct sim_node *node)
 		.write_max_blocks = plan->write_max_blocks,
 		.segments_ahead = plan->segments_ahead,
 		.checkpoints_max = 64,
+		.snapshot_blocks = plan->snapshot_blocks,
 		.entry_max_bytes = plan->entry_max_bytes,
 		.record_max_bytes = plan->record_max_bytes,
 		.sessions_max = plan->sessions_max,

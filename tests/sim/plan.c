@@ -100,6 +100,7 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 	plan->write_depth = (uint32_t)between(prng, 1, 6);
 	plan->write_max_blocks = (uint32_t)between(prng, 2, plan->geometry.stride_blocks);
 	plan->segments_ahead = (uint32_t)between(prng, 1, 2);
+	plan->snapshot_blocks = one_in(prng, 8) ? 0 : (uint32_t)spread(prng, 4, 256);
 	plan->entry_max_bytes = (uint32_t)spread(prng, 1024, 32768);
 	plan->record_max_bytes = 16384;
 	plan->inflight_entries = (uint32_t)spread(prng, 4, 256);
@@ -163,6 +164,7 @@ static const struct sim_rate rates[SIM_FAULT_KINDS] = {
 	[SIM_FAULT_ROT] = {5, 1, 1},	       [SIM_FAULT_ROT_SLOT] = {4, 1, 1},
 	[SIM_FAULT_LOST_WRITE] = {4, 1, 1},    [SIM_FAULT_MISDIRECTED] = {4, 1, 1},
 	[SIM_FAULT_WALL_JUMP] = {1, 1, 1},     [SIM_FAULT_CLOCK] = {2, 2, 20},
+	[SIM_FAULT_ROT_SNAPSHOT] = {5, 1, 1},
 };
 
 static uint32_t amount_of(struct sim_plan *plan, struct qr_prng *prng, enum sim_fault_kind kind)

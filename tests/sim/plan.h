@@ -54,8 +54,9 @@
 	X(READ_FLIP, "read-flip")     /* one read of a returns a wrong bit, once */                \
 	X(ROT, "rot")		      /* a bit of a's settled log has flipped */                   \
 	X(ROT_SLOT, "rot-slot")	      /* a bit of one of a's two slots has */                      \
-	X(LOST_WRITE, "lost-write")   /* a write of a is answered, and never happened */           \
-	X(MISDIRECTED, "misdirected") /* a write of a went elsewhere in its settled log */         \
+	X(ROT_SNAPSHOT, "rot-snapshot") /* a bit of one of a's snapshots has, or of both */        \
+	X(LOST_WRITE, "lost-write")	/* a write of a is answered, and never happened */         \
+	X(MISDIRECTED, "misdirected")	/* a write of a went elsewhere in its settled log */       \
 	X(CLOCK, "clock") /* a's monotonic clock runs at a tenth to five times its speed */        \
 	X(WALL_JUMP, "wall-jump") /* a's wall clock is an hour off */
 
@@ -96,6 +97,7 @@ struct sim_plan {
 	uint32_t entry_max_bytes;
 	uint32_t record_max_bytes;
 	uint32_t sessions_max;
+	uint32_t snapshot_blocks;
 	uint32_t inflight_entries;
 	uint32_t inflight_bytes;
 	uint32_t datagram_max;

@@ -35,7 +35,8 @@ bool sim_point_exists(enum sim_effect effect, enum sim_failure failure)
 	bool from_client = effect == SIM_EFFECT_SESSION_OPEN || effect == SIM_EFFECT_CHUNK ||
 			   effect == SIM_EFFECT_READ || effect == SIM_EFFECT_TAIL;
 	bool disk = effect >= SIM_EFFECT_WRITE;
-	bool write = effect == SIM_EFFECT_WRITE || effect == SIM_EFFECT_WRITE_SLOT;
+	bool write = effect == SIM_EFFECT_WRITE || effect == SIM_EFFECT_WRITE_SLOT ||
+		     effect == SIM_EFFECT_WRITE_SNAPSHOT;
 
 	switch (failure) {
 	case SIM_FAILS_CRASH:
@@ -97,7 +98,12 @@ enum sim_effect sim_effect_of_op(enum store_op_kind kind)
 		return SIM_EFFECT_READ_LOG;
 	case STORE_OP_READ_SLOTS:
 		return SIM_EFFECT_READ_SLOTS;
+	case STORE_OP_WRITE_SNAPSHOT:
+		return SIM_EFFECT_WRITE_SNAPSHOT;
+	case STORE_OP_READ_SNAPSHOT:
+		return SIM_EFFECT_READ_SNAPSHOT;
 	case STORE_OP_SYNC:
+	case STORE_OP_SYNC_SNAPSHOT:
 		return SIM_EFFECT_SYNC;
 	case STORE_OP_PREPARE:
 		return SIM_EFFECT_PREPARE;

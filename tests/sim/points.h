@@ -31,8 +31,10 @@
 	X(TAIL_REPLY, "tail reply")                                                                \
 	X(WRITE, "disk: write")                                                                    \
 	X(WRITE_SLOT, "disk: hard state")                                                          \
+	X(WRITE_SNAPSHOT, "disk: snapshot")                                                        \
 	X(READ_LOG, "disk: read")                                                                  \
 	X(READ_SLOTS, "disk: read hard state")                                                     \
+	X(READ_SNAPSHOT, "disk: read snapshot")                                                    \
 	X(SYNC, "disk: sync")                                                                      \
 	X(PREPARE, "disk: new segment")
 

@@ -74,6 +74,7 @@ void sim_report_print(const struct sim_count *count, double wall_seconds, double
 	line("elections won", count->elections);
 	line("crashes", count->crashes);
 	line("starts", count->starts);
+	line("restored from a snapshot", count->restored);
 	line("damage found by recovery", count->damage_found);
 	line("segments refused, disk full", count->no_space);
 	line("histories not judged", count->undecided);

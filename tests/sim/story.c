@@ -52,6 +52,7 @@ struct story *story_create(uint64_t seed, qr_node nodes)
 		.record_max_bytes = 16384,
 		.producers_per_group = 1,
 		.sessions_max = 8,
+		.snapshot_blocks = 16,
 		.inflight_entries = 64,
 		.inflight_bytes = 1u << 18,
 		.datagram_max = 1472,

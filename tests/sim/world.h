@@ -70,6 +70,7 @@ struct sim_count {
 	uint64_t elections;
 	uint64_t crashes;
 	uint64_t starts;
+	uint64_t restored;     /* recoveries of a group that began with a snapshot */
 	uint64_t damage_found; /* recoveries that refused planted damage */
 	uint64_t no_space;
 	uint64_t undecided; /* histories that were too hard to judge */

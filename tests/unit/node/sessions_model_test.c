@@ -1,7 +1,7 @@
 /*
  * The producer table against a plain model, under everything that a log can do to it: openings,
  * chunks, retries, expiries, commits, truncations, a second replica that knows less of the commit,
- * replays from an empty table, changes of leader.
+ * replays from an empty table, snapshots and replays from there on, changes of leader.
  *
  * The model is the log as a list, and a list of sessions with all their chunks ever; it is asked by
  * searching. One seed, one run: a failure prints it. QUORATE_SEEDS=N runs more, QUORATE_SEED=S one.
@@ -558,6 +558,30 @@ static void step_restart(void)
 		commit_to(replica, below(world.commit + 1));
 }
 
+/** A replica comes back with a snapshot of what was committed, and what follows it in the log. */
+static void step_restore(void)
+{
+	static uint8_t image[1 << 20];
+	struct replica *replica = &world.replicas[1];
+	const struct store_prefix base = {.index = replica->commit, .offset = world.end};
+	struct qr_writer writer = qr_writer_over(image, dp_sessions_image_bytes(world.capacity));
+	struct qr_reader reader;
+
+	/* Whatever the newest entry's leader knew to be committed this replica knows, too. */
+	if (replica->unwalked ||
+	    (world.op_count > 0 && ops[world.op_count - 1].commit > replica->commit))
+		return;
+	dp_sessions_save(replica->table, replica->commit, &writer);
+	assert_false(writer.failed);
+	reader = qr_reader_over(image, qr_writer_size(&writer));
+	dp_sessions_clear(replica->table);
+	assert_true(dp_sessions_restore(replica->table, &base, &reader));
+	for (uint32_t o = 0; o < world.op_count; o++) {
+		if (ops[o].index > replica->commit)
+			apply_op(replica->table, &ops[o]);
+	}
+}
+
 static void check_counts(void)
 {
 	uint32_t live = live_count();
@@ -613,6 +637,8 @@ static void step(void)
 		step_swap();
 	} else if (dice < 887) {
 		step_restart();
+	} else if (dice < 892) {
+		step_restore();
 	} else {
 		next_entry();
 	}

@@ -24,7 +24,25 @@ void disk_fini(struct disk *disk)
 static bool is_write(const struct store_op *op)
 {
 	return op->kind == STORE_OP_WRITE || op->kind == STORE_OP_WRITE_LAZY ||
-	       op->kind == STORE_OP_WRITE_SLOT;
+	       op->kind == STORE_OP_WRITE_SLOT || op->kind == STORE_OP_WRITE_SNAPSHOT;
+}
+
+static bool is_of_snapshots(const struct store_op *op)
+{
+	return op->kind == STORE_OP_READ_SNAPSHOT || op->kind == STORE_OP_WRITE_SNAPSHOT;
+}
+
+/** The file grows with a write, and ends a read. */
+static uint8_t *target_of_snapshot(struct disk *disk, const struct store_op *op)
+{
+	uint64_t end_bytes = op->offset_bytes + op->size_bytes;
+
+	QR_ASSERT(op->segment < STORE_SNAPSHOTS && end_bytes <= DISK_SNAPSHOT_BYTES);
+	if (op->kind == STORE_OP_WRITE_SNAPSHOT && disk->snapshot_bytes[op->segment] < end_bytes)
+		disk->snapshot_bytes[op->segment] = end_bytes;
+	if (end_bytes > disk->snapshot_bytes[op->segment])
+		return NULL;
+	return disk->snapshots[op->segment] + op->offset_bytes;
 }
 
 /** Where an op's bytes lie; NULL where nothing is. */
@@ -34,6 +52,8 @@ static uint8_t *target(struct disk *disk, const struct store_op *op)
 		QR_ASSERT(op->offset_bytes + op->size_bytes <= sizeof(disk->slots));
 		return disk->slots + op->offset_bytes;
 	}
+	if (is_of_snapshots(op))
+		return target_of_snapshot(disk, op);
 	if (op->segment >= disk->segment_count)
 		return NULL;
 	QR_ASSERT(op->offset_bytes + op->size_bytes <=
@@ -84,8 +104,10 @@ static enum qr_error carry_out(struct disk *disk, struct disk_pending *pending)
 
 	if (op->kind == STORE_OP_PREPARE)
 		return prepare(disk, op->segment);
-	if (op->kind == STORE_OP_SYNC)
+	if (op->kind == STORE_OP_SYNC || op->kind == STORE_OP_SYNC_SNAPSHOT)
 		return QR_OK;
+	if (op->kind == STORE_OP_WRITE_SNAPSHOT && disk->fail_snapshots != QR_OK)
+		return disk->fail_snapshots;
 	at = target(disk, op);
 	if (at == NULL)
 		return QR_NOT_FOUND;

@@ -8,10 +8,12 @@
 
 #include "consensus/base/prng.h"
 #include "storage/engine/log.h"
+#include "storage/format/snapshot.h"
 
 #define DISK_SEGMENTS_MAX 64
 #define DISK_PENDING_MAX 64
 #define DISK_SECTOR_BYTES 512
+#define DISK_SNAPSHOT_BYTES ((size_t)16 * QR_BLOCK_BYTES)
 
 struct disk_pending {
 	struct store_op op;
@@ -24,9 +26,12 @@ struct disk {
 	uint64_t segment_count;
 	uint8_t *segments[DISK_SEGMENTS_MAX];
 	uint8_t slots[STORE_SLOTS * STORE_SLOT_BYTES];
+	uint64_t snapshot_bytes[STORE_SNAPSHOTS]; /* how long the files are */
+	uint8_t snapshots[STORE_SNAPSHOTS][DISK_SNAPSHOT_BYTES];
 	uint32_t pending_count;
 	struct disk_pending pending[DISK_PENDING_MAX];
 	enum qr_error fail_next_write; /* QR_OK: none */
+	enum qr_error fail_snapshots;  /* every write of one, while it is not QR_OK */
 };
 
 void disk_init(struct disk *disk, uint32_t segment_blocks);

@@ -37,13 +37,16 @@ void rig_init(struct rig *rig, const struct store_log_parameters *parameters, ui
 	rig->memory_bytes = arena.used_bytes;
 	rig->memory = aligned_alloc(RIG_MEMORY_ALIGN, (arena.used_bytes + RIG_MEMORY_ALIGN - 1) /
 							      RIG_MEMORY_ALIGN * RIG_MEMORY_ALIGN);
-	QR_ASSERT(rig->memory != NULL);
+	rig->snapshot.size_bytes = DISK_SNAPSHOT_BYTES;
+	rig->snapshot.data = aligned_alloc(QR_BLOCK_BYTES, DISK_SNAPSHOT_BYTES);
+	QR_ASSERT(rig->memory != NULL && rig->snapshot.data != NULL);
 }
 
 void rig_fini(struct rig *rig)
 {
 	disk_fini(&rig->disk);
 	free(rig->memory);
+	free(rig->snapshot.data);
 }
 
 unsigned rig_poll(struct rig *rig)
@@ -115,6 +118,33 @@ static void note_recovered(struct rig *rig, const struct store_recovered_entry *
 		rig->term = entry->entry.term;
 }
 
+/** Wait for the disk. */
+static void wait_for_disk(struct rig *rig)
+{
+	QR_ASSERT(rig_poll(rig) > 0 || rig->disk.pending_count > 0);
+	if (rig->disk.pending_count > 0)
+		rig_finish(rig, (uint32_t)qr_prng_below(&rig->prng, rig->disk.pending_count));
+}
+
+static void recover_state(struct rig *rig)
+{
+	struct store_recovered_state found;
+	enum qr_error error;
+
+	while ((error = store_recover_state(rig->log, &found)) == QR_AGAIN)
+		wait_for_disk(rig);
+	if (error != QR_OK)
+		return;
+	QR_ASSERT(found.state.size_bytes <= sizeof(rig->recovered_state));
+	rig->recovered_base = found.base;
+	rig->recovered_last = found.base.index;
+	rig->recovered_term = found.base.term;
+	rig->recovered_state_bytes = (uint32_t)found.state.size_bytes;
+	memcpy(rig->recovered_state, found.state.data, found.state.size_bytes);
+	if (rig->term < found.base.term)
+		rig->term = found.base.term;
+}
+
 enum qr_error rig_open(struct rig *rig)
 {
 	struct qr_arena arena;
@@ -127,17 +157,17 @@ enum qr_error rig_open(struct rig *rig)
 	rig->log = store_log_create(&arena, &rig->parameters);
 	rig->recovered_last = 0;
 	rig->recovered_term = 0;
+	rig->recovered_base = (struct store_prefix){0};
+	rig->recovered_state_bytes = 0;
 	rig->generation = 1;
-	store_recover_begin(rig->log, rig->disk.segment_count);
+	store_recover_begin(rig->log, rig->disk.segment_count,
+			    rig->snapshot.data != NULL ? &rig->snapshot : NULL);
+	recover_state(rig);
 	while ((error = store_recover_next(rig->log, &entry)) == QR_OK || error == QR_AGAIN) {
 		if (error == QR_OK) {
 			note_recovered(rig, &entry);
-			continue;
-		}
-		QR_ASSERT(rig_poll(rig) > 0 || rig->disk.pending_count > 0);
-		if (rig->disk.pending_count > 0) {
-			rig_finish(rig,
-				   (uint32_t)qr_prng_below(&rig->prng, rig->disk.pending_count));
+		} else {
+			wait_for_disk(rig);
 		}
 	}
 	rig->recovered = error;
@@ -210,6 +240,15 @@ void rig_truncate(struct rig *rig, qr_index to)
 {
 	rig->term++;
 	store_truncate(rig->log, to, ++rig->generation);
+}
+
+void rig_snapshot(struct rig *rig, qr_index index, const void *state, uint32_t state_bytes)
+{
+	memcpy(rig->snapshot.data + STORE_SNAPSHOT_STATE_AT, state, state_bytes);
+	store_snapshot_take(rig->log, index, rig->snapshot, state_bytes);
+	store_release(rig->log, index);
+	store_log_retry(rig->log); /* the slots note that so much is settled */
+	rig_drain(rig);
 }
 
 bool rig_was_laid(const struct rig *rig, qr_index index, uint64_t digest)

@@ -23,12 +23,16 @@ struct rig {
 	struct qr_prng prng;
 	uint8_t *memory;
 	size_t memory_bytes;
+	struct store_snapshot_buffer snapshot; /* none: snapshots are not looked at */
 	struct store_log *log;
 	uint64_t generation;
 	qr_term term;
 	uint32_t laid_count;
 	struct rig_entry laid[RIG_ENTRIES_MAX];
-	enum qr_error recovered; /* how the latest recovery ended */
+	enum qr_error recovered;	    /* how the latest recovery ended */
+	struct store_prefix recovered_base; /* of the snapshot that it began with */
+	uint32_t recovered_state_bytes;
+	uint8_t recovered_state[DISK_SNAPSHOT_BYTES];
 	qr_index recovered_last;
 	qr_term recovered_term;			     /* of the last entry */
 	uint64_t recovered_digests[RIG_ENTRIES_MAX]; /* by index */
@@ -65,6 +69,8 @@ enum qr_error rig_lay(struct rig *rig, uint32_t payload_bytes);
 /** Cut off, as a new term with a new generation. */
 void rig_truncate(struct rig *rig, qr_index to);
 bool rig_was_laid(const struct rig *rig, qr_index index, uint64_t digest);
+/** Take a snapshot after entry `index` with that state, and have it written. */
+void rig_snapshot(struct rig *rig, qr_index index, const void *state, uint32_t state_bytes);
 /** The durable index is reached, or the test fails. */
 void rig_expect_durable(struct rig *rig, qr_index index);
 /** The digest of an entry as the window has it. */

@@ -1,0 +1,199 @@
+/*
+ * The newest sound snapshot, at the start: both headers are read, then the body of the newer one,
+ * and if that does not hold, that of the other. With neither the log is read from its beginning.
+ *
+ * A snapshot never knows of more than the slots call settled, since it is written after them. One
+ * that does, whatever its body says, proves that a write of a slot was lost, and perhaps a vote
+ * with it: damage.
+ *
+ * Nothing is written here; a crash leaves everything as it is.
+ */
+#include "consensus/base/assert.h"
+#include "consensus/base/crc.h"
+#include "storage/engine/internal.h"
+
+#define PIECE_BYTES (1u << 20)
+
+/* ---- choosing ---- */
+
+/** The newer of those that can still be used. */
+static void choose(struct store_restore *restore)
+{
+	restore->chosen = STORE_SNAPSHOTS;
+	restore->next_bytes = STORE_SNAPSHOT_HEADER_BYTES;
+	for (uint32_t file = 0; file < STORE_SNAPSHOTS; file++) {
+		uint64_t serial = restore->headers[file].serial;
+
+		if (serial != 0 && (restore->chosen == STORE_SNAPSHOTS ||
+				    serial > restore->headers[restore->chosen].serial))
+			restore->chosen = file;
+	}
+}
+
+static void give_up(struct store_restore *restore)
+{
+	restore->headers[restore->chosen].serial = 0;
+	choose(restore);
+}
+
+/** Errors: QR_FOREIGN  somebody else's, written here by mistake; others: nothing can be used. */
+static enum qr_error check_header(const struct store_log *log, const struct store_snapshot *header)
+{
+	const struct store_geometry *geometry = &log->parameters.geometry;
+
+	if (header->cluster != log->parameters.cluster || header->group != log->parameters.group ||
+	    header->geometry.segment_blocks != geometry->segment_blocks ||
+	    header->geometry.stride_blocks != geometry->stride_blocks)
+		return QR_FOREIGN;
+	if (header->base.index > log->slots.current.settled.index ||
+	    header->base.block > log->segments.ready * geometry->segment_blocks)
+		return QR_CORRUPT;
+	return store_snapshot_file_bytes(header) <= log->restore.buffer.size_bytes ? QR_OK
+										   : QR_CONFIG;
+}
+
+static void take_header(struct store_log *log, enum qr_error result)
+{
+	struct store_restore *restore = &log->restore;
+	struct store_snapshot *header = &restore->headers[restore->known];
+
+	if (result == QR_OK)
+		result = store_snapshot_decode(restore->buffer.data, header);
+	if (result == QR_OK)
+		result = check_header(log, header);
+	if (result != QR_OK)
+		header->serial = 0;
+	if (result == QR_CORRUPT || result == QR_CONFIG || result == QR_VERSION)
+		restore->refused = result;
+	if (++restore->known == STORE_SNAPSHOTS)
+		choose(restore);
+}
+
+/* ---- the body ---- */
+
+static bool are_checkpoints_sound(const struct store_snapshot *snapshot, const uint8_t *bytes)
+{
+	struct store_checkpoint before = {0};
+
+	for (uint32_t c = 0; c < snapshot->checkpoint_count; c++) {
+		struct store_checkpoint at =
+			store_checkpoint_decode(bytes + (size_t)c * STORE_CHECKPOINT_BYTES);
+
+		if (at.index <= before.index || at.index > snapshot->base.index ||
+		    at.first_offset < before.first_offset ||
+		    at.first_offset > snapshot->base.offset || at.block >= snapshot->base.block ||
+		    (c > 0 && at.block <= before.block))
+			return false;
+		before = at;
+	}
+	return true;
+}
+
+static const uint8_t *state_of(const struct store_restore *restore)
+{
+	return restore->buffer.data + STORE_SNAPSHOT_STATE_AT;
+}
+
+static bool is_body_sound(const struct store_restore *restore)
+{
+	const struct store_snapshot *chosen = &restore->headers[restore->chosen];
+	const uint8_t *state = state_of(restore);
+
+	return qr_crc32c(0, state, store_snapshot_body_bytes(chosen)) == chosen->body_crc &&
+	       are_checkpoints_sound(chosen, state + chosen->state_bytes);
+}
+
+static void take_piece(struct store_restore *restore, enum qr_error result)
+{
+	const struct store_snapshot *chosen = &restore->headers[restore->chosen];
+
+	restore->next_bytes += restore->piece_bytes;
+	if (result != QR_OK) {
+		give_up(restore);
+	} else if (restore->next_bytes == store_snapshot_file_bytes(chosen)) {
+		restore->found = is_body_sound(restore);
+		if (!restore->found)
+			give_up(restore);
+	}
+}
+
+/* ---- ops ---- */
+
+unsigned store_restore_poll(struct store_log *log, struct store_op *ret_op)
+{
+	struct store_restore *restore = &log->restore;
+	uint64_t left_bytes = STORE_SNAPSHOT_HEADER_BYTES;
+	uint64_t at_bytes = 0;
+	uint32_t file = restore->known;
+
+	if (restore->buffer.data == NULL || restore->inflight || restore->found ||
+	    restore->refused != QR_OK)
+		return 0;
+	if (restore->known == STORE_SNAPSHOTS) {
+		file = restore->chosen;
+		if (file == STORE_SNAPSHOTS)
+			return 0;
+		at_bytes = restore->next_bytes;
+		left_bytes = store_snapshot_file_bytes(&restore->headers[file]) - at_bytes;
+	}
+	restore->piece_bytes = left_bytes < PIECE_BYTES ? (uint32_t)left_bytes : PIECE_BYTES;
+	restore->inflight = true;
+	*ret_op = (struct store_op){
+		.kind = STORE_OP_READ_SNAPSHOT,
+		.group = log->parameters.group,
+		.segment = file,
+		.offset_bytes = at_bytes,
+		.data = restore->buffer.data + at_bytes,
+		.size_bytes = restore->piece_bytes,
+		.blocks = restore->piece_bytes / QR_BLOCK_BYTES,
+		.tag = store_tag(STORE_PART_RESTORE, 0),
+	};
+	return 1;
+}
+
+void store_restore_complete(struct store_log *log, enum qr_error result)
+{
+	struct store_restore *restore = &log->restore;
+
+	QR_ASSERT(restore->inflight);
+	restore->inflight = false;
+	if (restore->known < STORE_SNAPSHOTS) {
+		take_header(log, result);
+	} else {
+		take_piece(restore, result);
+	}
+}
+
+enum qr_error store_restore_step(struct store_log *log)
+{
+	struct store_restore *restore = &log->restore;
+	const struct store_snapshot *chosen;
+
+	if (restore->refused != QR_OK)
+		return restore->refused;
+	if (restore->buffer.data == NULL ||
+	    (restore->known == STORE_SNAPSHOTS && restore->chosen == STORE_SNAPSHOTS))
+		return QR_NOT_FOUND;
+	if (!restore->found)
+		return QR_AGAIN;
+	chosen = &restore->headers[restore->chosen];
+	log->snapshots.newest = *chosen;
+	store_index_restore(log, chosen, state_of(restore) + chosen->state_bytes);
+	return QR_OK;
+}
+
+enum qr_error store_recover_state(struct store_log *log, struct store_recovered_state *ret_state)
+{
+	const struct store_restore *restore = &log->restore;
+	enum qr_error error = store_recover_to_state(log);
+
+	if (error != QR_OK)
+		return error;
+	if (!restore->found)
+		return QR_NOT_FOUND;
+	*ret_state = (struct store_recovered_state){
+		.base = log->index.base,
+		.state = {state_of(restore), restore->headers[restore->chosen].state_bytes},
+	};
+	return QR_OK;
+}
