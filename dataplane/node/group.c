@@ -240,10 +240,22 @@ void dp_group_sync(struct dp_core *core, struct dp_group *group)
 	}
 }
 
+/** What the group waits for: writes, and reads for followers that lag behind the window. */
+static uint64_t count_owed(const struct dp_core *core, const struct dp_group *group)
+{
+	uint64_t owed = store_log_owed(group->log);
+
+	for (uint32_t p = 0; p < core->peer_count; p++) {
+		if (group->links[p].reader != NULL)
+			owed += store_reader_owed(group->links[p].reader->reader);
+	}
+	return owed;
+}
+
 /** The disk owes the same as it did an election timeout ago. */
 static bool store_hangs(const struct dp_core *core, struct dp_group *group)
 {
-	uint64_t owed = store_log_owed(group->log);
+	uint64_t owed = count_owed(core, group);
 
 	if (owed != group->owed) {
 		group->owed = owed;

@@ -58,7 +58,7 @@ struct dp_group {
 
 	struct raft_group raft;
 	qr_ns deadline_ns; /* raft's, and the transport's */
-	uint64_t owed;	   /* store_log_owed, and since when it is this */
+	uint64_t owed;	   /* by the disk: a number, and since when it is this */
 	qr_ns owed_since_ns;
 	uint64_t elections;
 

@@ -339,6 +339,11 @@ QR_MUST_USE enum qr_error store_reader_next(struct store_reader *reader,
  * index: who serves committed entries only asks here before the next one.
  */
 qr_index store_reader_index(const struct store_reader *reader);
+/**
+ * Whether the device owes it a read.
+ * @return a number that changes with every completion; 0: it does not.
+ */
+uint64_t store_reader_owed(const struct store_reader *reader);
 /** Stop using it. An op still in flight is waited for before it can start again. */
 void store_reader_stop(struct store_reader *reader);
 bool store_reader_is_idle(const struct store_reader *reader);

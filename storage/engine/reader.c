@@ -38,6 +38,7 @@ struct store_reader {
 	uint32_t current;
 	struct part parts[READER_PARTS];
 	bool inflight;
+	uint64_t completions;
 	enum qr_error error; /* stays */
 
 	struct store_prefix before; /* the prefix in front of the next entry */
@@ -233,6 +234,7 @@ void store_reader_complete(struct store_reader *reader, const struct store_compl
 {
 	QR_ASSERT(reader->inflight);
 	reader->inflight = false;
+	reader->completions++;
 	if (reader->log == NULL)
 		return; /* stopped meanwhile */
 	QR_ASSERT(completion->tag == reader->tag);
@@ -364,6 +366,11 @@ enum qr_error store_reader_next(struct store_reader *reader, struct store_locati
 qr_index store_reader_index(const struct store_reader *reader)
 {
 	return reader->before.index + 1;
+}
+
+uint64_t store_reader_owed(const struct store_reader *reader)
+{
+	return reader->inflight ? reader->completions + 1 : 0;
 }
 
 void store_reader_stop(struct store_reader *reader)

@@ -209,6 +209,35 @@ static void a_full_leader_whose_disk_hangs_steps_down(void **state)
 	story_end(story);
 }
 
+/* It has nothing to write, and what a follower lacks is on its disk only; found by quorate-sim. */
+static void a_leader_that_cannot_read_for_a_follower_steps_down(void **state)
+{
+	struct story *story = story_create(9, 3);
+	uint32_t isolated;
+	qr_node old;
+	qr_node lags;
+
+	(void)state;
+	story_begin(story);
+	old = story_leader(story);
+	lags = story_next(story, old, 1);
+	isolated = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = lags},
+			       STORY_FOR_EVER);
+	story_run_acked(story, 4000);
+	story->world.quiet = true;
+	story_run(story, STORY_SECOND);
+	assert_int_equal(story_leader(story), old);
+	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_DISK_STUCK, .a = old},
+			  STORY_FOR_EVER);
+	sim_fault_end(&story->world, isolated);
+	STORY_AWAIT_IN(story, STORY_STEP_NS, 6 * STORY_ELECTION_NS,
+		       story_group(story, old)->raft.role != RAFT_LEADER);
+	STORY_AWAIT(story,
+		    story_group(story, lags)->raft.last >= story_group(story, old)->raft.commit);
+	story->world.quiet = false;
+	story_end(story);
+}
+
 /* It led, its process was killed, and its disk does not answer: it is up, and reads for ever. */
 static void a_node_that_never_has_read_its_log_keeps_no_client(void **state)
 {
@@ -339,6 +368,7 @@ int main(void)
 		cmocka_unit_test(a_single_node_whose_write_fails_begins_a_new_term),
 		cmocka_unit_test(a_leader_whose_disk_hangs_steps_down),
 		cmocka_unit_test(a_full_leader_whose_disk_hangs_steps_down),
+		cmocka_unit_test(a_leader_that_cannot_read_for_a_follower_steps_down),
 		cmocka_unit_test(a_node_that_never_has_read_its_log_keeps_no_client),
 		cmocka_unit_test(a_slow_follower_leaves_the_commit_path),
 		cmocka_unit_test(a_full_disk_refuses_and_resumes_when_freed),
