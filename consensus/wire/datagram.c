@@ -136,12 +136,13 @@ enum qr_error wire_open(struct qr_span datagram, struct wire_header *ret_header,
 /** Whether a message of this type fills the rest of its datagram. */
 static bool carries_bulk(enum wire_type type)
 {
-	return type == WIRE_FRAGMENT || type == WIRE_CHUNK || type == WIRE_RECORDS;
+	return type == WIRE_FRAGMENT || type == WIRE_FETCHED || type == WIRE_CHUNK ||
+	       type == WIRE_RECORDS;
 }
 
 static bool is_known(uint8_t type)
 {
-	return (type >= WIRE_RAFT && type <= WIRE_ACK) ||
+	return (type >= WIRE_RAFT && type <= WIRE_FETCHED) ||
 	       (type >= WIRE_DESCRIBE && type <= WIRE_STATUS_REPLY);
 }
 

@@ -1,6 +1,6 @@
 /*
- * The messages between peers: consensus, fragments of entries, and the transport's
- * acknowledgements. Owns no state. The byte table is docs/formats/wire.md.
+ * The messages between peers: consensus, fragments of entries, the transport's acknowledgements,
+ * and entries that a disk has lost. Owns no state. The byte table is docs/formats/wire.md.
  */
 #include "consensus/base/assert.h"
 #include "consensus/raft/raft.h"
@@ -9,6 +9,7 @@
 #define MISSING_BYTES 16
 
 _Static_assert(6 * 8 + 2 * 4 + 8 == WIRE_FRAGMENT_BYTES, "the fixed fields of a fragment");
+_Static_assert(2 * 8 + 2 * 4 + 8 == WIRE_FETCHED_BYTES, "the fixed fields of what was fetched");
 
 /*
  * The transport carries what a message promises; that what it requires is durable was the sender's
@@ -159,5 +160,78 @@ enum qr_error wire_get_ack(const struct wire_message *message, struct wire_ack *
 	/* The unused tail is not copied: an ACK usually misses nothing. */
 	memcpy(ret_ack, &ack, offsetof(struct wire_ack, missing));
 	memcpy(ret_ack->missing, ack.missing, ack.missing_count * sizeof(ack.missing[0]));
+	return QR_OK;
+}
+
+void wire_put_fetch(struct qr_writer *writer, qr_group group, const struct wire_fetch *fetch)
+{
+	uint8_t *header = wire_message_begin(writer, WIRE_FETCH, group);
+
+	qr_write_u64(writer, fetch->index);
+	qr_write_u64(writer, fetch->block);
+	qr_write_u32(writer, fetch->offset);
+	qr_write_u32(writer, fetch->size_bytes);
+	wire_message_end(writer, header, 0);
+}
+
+enum qr_error wire_get_fetch(const struct wire_message *message, struct wire_fetch *ret_fetch)
+{
+	struct qr_reader reader = wire_message_reader(message);
+	struct wire_fetch fetch;
+
+	QR_ASSERT(message->type == WIRE_FETCH);
+
+	fetch.index = qr_read_u64(&reader);
+	fetch.block = qr_read_u64(&reader);
+	fetch.offset = qr_read_u32(&reader);
+	fetch.size_bytes = qr_read_u32(&reader);
+	wire_require(&reader, fetch.index != 0);
+	wire_require(&reader, fetch.size_bytes != 0);
+	if (!wire_message_is_whole(&reader))
+		return QR_MALFORMED;
+
+	*ret_fetch = fetch;
+	return QR_OK;
+}
+
+void wire_put_fetched(struct qr_writer *writer, qr_group group, const struct wire_fetched *fetched)
+{
+	uint8_t *header = wire_message_begin(writer, WIRE_FETCHED, group);
+
+	QR_ASSERT((fetched->status == QR_OK) == (fetched->bulk.size_bytes != 0));
+
+	qr_write_u64(writer, fetched->index);
+	qr_write_u64(writer, fetched->block);
+	qr_write_u32(writer, fetched->entry_bytes);
+	qr_write_u32(writer, fetched->offset);
+	qr_write_u8(writer, (uint8_t)fetched->status);
+	qr_write_zeros(writer, 7);
+	wire_message_end(writer, header, fetched->bulk.size_bytes);
+}
+
+enum qr_error wire_get_fetched(const struct wire_message *message, struct wire_fetched *ret_fetched)
+{
+	struct qr_reader reader = wire_message_reader(message);
+	struct wire_fetched fetched;
+
+	QR_ASSERT(message->type == WIRE_FETCHED);
+
+	fetched.index = qr_read_u64(&reader);
+	fetched.block = qr_read_u64(&reader);
+	fetched.entry_bytes = qr_read_u32(&reader);
+	fetched.offset = qr_read_u32(&reader);
+	fetched.status = wire_read_status(&reader);
+	wire_read_zeros(&reader, 7);
+	fetched.bulk = wire_read_rest(&reader);
+	wire_require(&reader, (fetched.status == QR_OK) == (fetched.bulk.size_bytes != 0));
+	if (fetched.status == QR_OK) {
+		wire_require(&reader, fetched.offset < fetched.entry_bytes);
+		wire_require(&reader,
+			     fetched.bulk.size_bytes <= fetched.entry_bytes - fetched.offset);
+	}
+	if (!wire_message_is_whole(&reader))
+		return QR_MALFORMED;
+
+	*ret_fetched = fetched;
 	return QR_OK;
 }

@@ -7,7 +7,7 @@
 #include "consensus/wire/client.h"
 #include "consensus/wire/message.h"
 
-#define COUNTERS 10 /* u64 fields from uptime_ns to retransmits */
+#define COUNTERS 13 /* u64 fields from uptime_ns to scrubbed_bytes */
 
 _Static_assert(8 + 8 + COUNTERS * 8 + WIRE_DROPS * 8 + WIRE_STAGES * 24 + 3 * 4 ==
 		       WIRE_STATUS_REPLY_BYTES,
@@ -121,6 +121,9 @@ static void put_counters(struct qr_writer *writer, const struct wire_status_repl
 	qr_write_u64(writer, reply->polls);
 	qr_write_u64(writer, reply->polls_empty);
 	qr_write_u64(writer, reply->retransmits);
+	qr_write_u64(writer, reply->damaged_entries);
+	qr_write_u64(writer, reply->repaired_entries);
+	qr_write_u64(writer, reply->scrubbed_bytes);
 	for (unsigned i = 0; i < WIRE_DROPS; i++)
 		qr_write_u64(writer, reply->drops[i]);
 	for (unsigned i = 0; i < WIRE_STAGES; i++) {
@@ -142,6 +145,9 @@ static void get_counters(struct qr_reader *reader, struct wire_status_reply *ret
 	ret_reply->polls = qr_read_u64(reader);
 	ret_reply->polls_empty = qr_read_u64(reader);
 	ret_reply->retransmits = qr_read_u64(reader);
+	ret_reply->damaged_entries = qr_read_u64(reader);
+	ret_reply->repaired_entries = qr_read_u64(reader);
+	ret_reply->scrubbed_bytes = qr_read_u64(reader);
 	for (unsigned i = 0; i < WIRE_DROPS; i++)
 		ret_reply->drops[i] = qr_read_u64(reader);
 	for (unsigned i = 0; i < WIRE_STAGES; i++) {

@@ -83,6 +83,9 @@ struct wire_status_reply {
 	uint64_t polls;
 	uint64_t polls_empty;
 	uint64_t retransmits;
+	uint64_t damaged_entries;  /* that its disk had lost, */
+	uint64_t repaired_entries; /* and that came back from a peer */
+	uint64_t scrubbed_bytes;
 	uint64_t drops[WIRE_DROPS];
 	struct {
 		uint64_t count;
@@ -99,7 +102,7 @@ struct wire_status_reply {
  * A reply with every group and peer exceeds WIRE_DATAGRAM_MIN (and an Ethernet frame): add groups
  * while WIRE_STATUS_REPLY_BYTES + their sizes fit, and let the asker page.
  */
-#define WIRE_STATUS_REPLY_BYTES 300 /* without the groups */
+#define WIRE_STATUS_REPLY_BYTES 324 /* without the groups */
 #define WIRE_STATUS_GROUP_BYTES 80  /* without the peers */
 #define WIRE_STATUS_PEER_BYTES 18
 #define WIRE_STATUS_REPLY_BYTES_MAX                                                                \

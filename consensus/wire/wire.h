@@ -2,7 +2,7 @@
  * The datagram: one versioned format for peers, clients and tools, over any port.
  *
  * A datagram is a header and a sequence of messages. A message that carries bulk bytes (FRAGMENT,
- * CHUNK, RECORDS) is the last of its datagram. The byte table is docs/formats/wire.md.
+ * FETCHED, CHUNK, RECORDS) is the last of its datagram. The byte table is docs/formats/wire.md.
  *
  * Validation is whole before anything is believed: length, magic, version, CRC32C of the entire
  * datagram, cluster, destination. A datagram that fails any of it changes nothing and is counted
@@ -44,6 +44,8 @@ enum wire_type {
 	WIRE_RAFT = 1,
 	WIRE_FRAGMENT = 2,
 	WIRE_ACK = 3,
+	WIRE_FETCH = 4,
+	WIRE_FETCHED = 5,
 	/* client to node, and the answers */
 	WIRE_DESCRIBE = 16,
 	WIRE_DESCRIPTION = 17,
@@ -166,5 +168,36 @@ struct wire_ack {
 void wire_put_ack(struct qr_writer *writer, qr_group group, const struct wire_ack *ack);
 QR_MUST_USE enum qr_error wire_get_ack(const struct wire_message *message,
 				       struct wire_ack *ret_ack);
+
+/*
+ * FETCH: a node whose disk has lost a committed entry asks a peer for bytes
+ * [offset, offset + size_bytes) of it. FETCHED: some of them, or why not. Both can be lost, doubled
+ * and late: whoever asks takes what he still needs, and asks again.
+ */
+struct wire_fetch {
+	qr_index index; /* of the entry */
+	qr_block block; /* it begins here, or at the next stride */
+	uint32_t offset;
+	uint32_t size_bytes; /* at most; not 0 */
+};
+
+struct wire_fetched {
+	qr_index index;
+	qr_block block;	      /* where the entry starts in the log space */
+	uint32_t entry_bytes; /* header and payload, without padding */
+	uint32_t offset;      /* of the bulk in the entry */
+	enum qr_error status; /* not OK: no bulk */
+	struct qr_span bulk;
+};
+
+#define WIRE_FETCHED_BYTES 32 /* fixed fields in front of the bulk */
+
+void wire_put_fetch(struct qr_writer *writer, qr_group group, const struct wire_fetch *fetch);
+QR_MUST_USE enum qr_error wire_get_fetch(const struct wire_message *message,
+					 struct wire_fetch *ret_fetch);
+/** Everything but the bulk bytes, which the caller appends as the last thing of the datagram. */
+void wire_put_fetched(struct qr_writer *writer, qr_group group, const struct wire_fetched *fetched);
+QR_MUST_USE enum qr_error wire_get_fetched(const struct wire_message *message,
+					   struct wire_fetched *ret_fetched);
 
 #endif

@@ -71,6 +71,9 @@ static json_t *core_object(const struct wire_status_reply *status)
 	set(core, "polls", whole(status->polls));
 	set(core, "polls_empty", whole(status->polls_empty));
 	set(core, "retransmits", whole(status->retransmits));
+	set(core, "damaged_entries", whole(status->damaged_entries));
+	set(core, "repaired_entries", whole(status->repaired_entries));
+	set(core, "scrubbed_bytes", whole(status->scrubbed_bytes));
 	set(core, "drops", drops);
 	set(core, "stages_us", stages_object(status));
 	return core;

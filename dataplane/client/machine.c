@@ -142,6 +142,8 @@ static enum qr_error receive_message(struct dp_client *client, qr_node from,
 	case WIRE_RAFT:
 	case WIRE_FRAGMENT:
 	case WIRE_ACK:
+	case WIRE_FETCH:
+	case WIRE_FETCHED:
 	case WIRE_DESCRIBE:
 	case WIRE_SESSION_OPEN:
 	case WIRE_CHUNK:

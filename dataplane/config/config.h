@@ -80,6 +80,7 @@ struct dp_config {
 	uint32_t entry_max_bytes;
 	uint32_t record_max_bytes;
 	uint32_t sessions_max;
+	uint32_t scrub_bytes; /* a second */
 
 	uint32_t node_count;
 	struct dp_node_config nodes[DP_CONFIG_NODES_MAX];

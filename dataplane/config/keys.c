@@ -101,6 +101,9 @@ static const struct dp_config_key keys[] = {
 	{PROCESS("storage", "sessions", NUMBER, sessions_max), .min = 16, .max = 65536,
 	 .fallback = "4096",
 	 .help = "producers' sessions of a group; the oldest idle one is expired for a new one"},
+	{PROCESS("storage", "scrub", SIZE, scrub_bytes), .min = 0, .max = GIB, .multiple = 1,
+	 .fallback = "8M",
+	 .help = "bytes a second of each core's logs that are read to find damage; 0: none"},
 
 	{NODE("data", PATH, data), .fallback = NULL, .help = "the node's data directory"},
 	{NODE("host", ENDPOINT, host_ipv4), .second = FIELD(dp_node_config, host_port),

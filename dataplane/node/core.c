@@ -92,6 +92,7 @@ struct dp_core *dp_core_create(struct qr_arena *arena, const struct dp_core_conf
 	dp_read_create(core, arena, config);
 	dp_parts_create(core, arena, config);
 	dp_snapshot_create(core, arena, config);
+	dp_repair_create(core, arena, config);
 	for (uint32_t g = 0; g < config->group_count; g++) {
 		struct dp_group *group = core == NULL ? NULL : &groups[position];
 
@@ -212,6 +213,18 @@ static void receive_from_peer(struct dp_core *core, struct dp_peer *peer,
 		error = wire_get_ack(message, &ack);
 		if (error == QR_OK)
 			dp_replicate_ack(core, group, peer, &ack);
+	} else if (message->type == WIRE_FETCH) {
+		struct wire_fetch fetch;
+
+		error = wire_get_fetch(message, &fetch);
+		if (error == QR_OK)
+			dp_fetch_request(core, group, peer, &fetch);
+	} else if (message->type == WIRE_FETCHED) {
+		struct wire_fetched fetched;
+
+		error = wire_get_fetched(message, &fetched);
+		if (error == QR_OK)
+			dp_repair_fetched(core, group, peer, &fetched);
 	} else if (message->type == WIRE_RAFT) {
 		struct raft_message raft;
 		struct raft_event event = {.kind = RAFT_EVENT_MESSAGE, .message = &raft};
@@ -530,7 +543,9 @@ unsigned dp_core_poll(struct dp_core *core, const struct dp_turn *turn, struct d
 	dp_mail_flush(core);
 	dp_reply_flush(core);
 	send_groups(core);
+	dp_fetch_pump(core);
 	dp_read_pump(core);
+	dp_repair_pump(core);
 	core->polled_ns = turn->now_ns;
 	return core->tx_used;
 }
@@ -552,9 +567,16 @@ unsigned dp_core_poll_disk(struct dp_core *core, struct store_op *ops, unsigned 
 
 qr_ns dp_core_next_deadline(const struct dp_core *core)
 {
+	qr_ns deadline_ns;
+
 	if (core->recovering != 0 || core->reply_count != 0)
 		return core->now_ns;
-	return core->read_at_ns < core->deadline_ns ? core->read_at_ns : core->deadline_ns;
+	deadline_ns = dp_repair_deadline(core);
+	if (core->fetching && core->now_ns + core->config.retransmit_min_ns < deadline_ns)
+		deadline_ns = core->now_ns + core->config.retransmit_min_ns;
+	if (core->read_at_ns < deadline_ns)
+		deadline_ns = core->read_at_ns;
+	return core->deadline_ns < deadline_ns ? core->deadline_ns : deadline_ns;
 }
 
 void dp_core_set_wall_clock(struct dp_core *core, uint64_t time_ns, qr_ns now_ns)

@@ -63,8 +63,9 @@ struct dp_peer_config {
 	uint32_t datagram_max; /* bytes that a datagram to it can carry */
 };
 
-#define DP_CHECKPOINTS_MAX (1u << 16) /* a good value for checkpoints_max: 1.5 MiB */
-#define DP_SNAPSHOT_BLOCKS (1u << 15) /* a good value for snapshot_blocks: 128 MiB */
+#define DP_CHECKPOINTS_MAX (1u << 16)		   /* a good value for checkpoints_max: 1.5 MiB */
+#define DP_SNAPSHOT_BLOCKS (1u << 15)		   /* a good value for snapshot_blocks: 128 MiB */
+#define DP_SCRUB_PAUSE_NS ((qr_ns)60 * 1000000000) /* a good value for scrub_pause_ns */
 #define DP_PEERS_MAX RAFT_MEMBERS_MAX
 #define DP_STAGES WIRE_STAGES
 
@@ -92,6 +93,8 @@ struct dp_core_config {
 	uint32_t sessions_max; /* per group */
 	uint32_t inflight_entries;
 	uint32_t inflight_bytes;
+	uint32_t scrub_bytes_per_second; /* of all groups together; 0: nothing is scrubbed */
+	qr_ns scrub_pause_ns;		 /* from the end of a pass to the next one */
 	uint32_t readers; /* cold readers shared by the groups of this core, at least 1 + peers */
 	uint32_t client_datagram_max;
 	uint32_t client_ports; /* bit p: what comes by port p is a client's, whatever it claims */
@@ -115,8 +118,12 @@ struct dp_stats {
 	uint64_t busy_replies;
 	uint64_t entries_closed;
 	uint64_t retransmits;
-	uint64_t polls;	      /* kept by the loop */
-	uint64_t polls_empty; /* kept by the loop */
+	uint64_t damaged_entries; /* found, and asked of peers */
+	uint64_t repaired_entries;
+	uint64_t scrubbed_bytes;
+	uint64_t scrub_passes; /* over all groups */
+	uint64_t polls;	       /* kept by the loop */
+	uint64_t polls_empty;  /* kept by the loop */
 	uint64_t drops[WIRE_DROPS];
 	struct qr_histogram stages[DP_STAGES];
 };

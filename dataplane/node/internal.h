@@ -11,6 +11,8 @@
  *   read.c       records and tails for clients, cold readers
  *   reply.c      small answers to clients
  *   snapshot.c   what a group is, on its way to the disk and back
+ *   repair.c     entries that the disk has lost, and the scrub that looks for them
+ *   fetch.c      such entries for peers
  *   status.c     what it knows of itself
  */
 #ifndef DP_NODE_INTERNAL_H
@@ -140,8 +142,16 @@ void dp_reader_release(struct dp_reader *reader);
  * at one, and a client's read would take it over.
  */
 void dp_reader_cut(struct dp_core *core, const struct dp_group *group, qr_index to);
-/** Move to the next entry. Errors as store_reader_next; QR_OK: location and bytes are set. */
-enum qr_error dp_reader_next(struct dp_reader *reader);
+/**
+ * Move to the next entry; QR_OK: location and bytes are set.
+ * Errors: QR_BUSY  it is damaged and being repaired: give the reader back, and begin anew when
+ *         dp_repair_is_under_way says no more; others as store_reader_next.
+ */
+enum qr_error dp_reader_next(struct dp_core *core, struct dp_reader *reader);
+/** The same without a repair: damage is QR_CORRUPT. */
+enum qr_error dp_reader_peek(struct dp_reader *reader);
+/** How many nobody holds. */
+uint32_t dp_reader_count_free(const struct dp_core *core);
 uint64_t dp_reader_tag(const struct dp_core *core, const struct dp_reader *reader);
 bool dp_reader_of_tag(struct dp_core *core, uint64_t tag, struct dp_reader **ret_reader);
 
@@ -167,6 +177,30 @@ void dp_snapshot_offer(struct dp_core *core, struct dp_group *group);
 struct dp_reply *dp_reply_post(struct dp_core *core, enum dp_reply_kind kind, qr_group group,
 			       struct dp_address to);
 void dp_reply_flush(struct dp_core *core);
+
+/* ---- repair.c ---- */
+
+void dp_repair_create(struct dp_core *core, struct qr_arena *arena,
+		      const struct dp_core_config *config);
+/** @return whether it will be tried; else nobody can help, or not now. */
+bool dp_repair_ask(struct dp_core *core, struct dp_group *group,
+		   const struct store_missing *missing);
+/** An entry of this group is being repaired: its readers wait. */
+bool dp_repair_is_under_way(const struct dp_core *core, const struct dp_group *group);
+/** All members were asked for the entry a short while ago, and none had it. */
+bool dp_repair_is_hopeless(const struct dp_core *core, const struct dp_group *group,
+			   qr_index index);
+void dp_repair_fetched(struct dp_core *core, struct dp_group *group, const struct dp_peer *peer,
+		       const struct wire_fetched *fetched);
+/** Ask, write, scrub: with the buffers that the turn has left. */
+void dp_repair_pump(struct dp_core *core);
+qr_ns dp_repair_deadline(const struct dp_core *core);
+
+/* ---- fetch.c ---- */
+
+void dp_fetch_request(struct dp_core *core, struct dp_group *group, const struct dp_peer *peer,
+		      const struct wire_fetch *request);
+void dp_fetch_pump(struct dp_core *core);
 
 /* ---- status.c ---- */
 

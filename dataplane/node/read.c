@@ -106,14 +106,44 @@ static bool is_of_its_term(const struct dp_reader *reader)
 	return term == 0 || reader->location.term == term;
 }
 
-enum qr_error dp_reader_next(struct dp_reader *reader)
+enum qr_error dp_reader_peek(struct dp_reader *reader)
 {
 	enum qr_error error = store_reader_next(reader->reader, &reader->location, &reader->bytes);
 
-	if (error == QR_OK && !is_of_its_term(reader))
-		error = QR_CORRUPT;
-	reader->has_entry = error == QR_OK;
-	return error;
+	reader->is_stale = error == QR_OK && !is_of_its_term(reader);
+	reader->has_entry = error == QR_OK && !reader->is_stale;
+	return reader->is_stale ? QR_CORRUPT : error;
+}
+
+/** What the reader did not get, or in whose place it found another one. */
+static struct store_missing missing_of(const struct dp_reader *reader)
+{
+	const struct store_location *at = &reader->location;
+
+	if (!reader->is_stale)
+		return store_reader_missing(reader->reader);
+	return (struct store_missing){.before = {.index = at->index - 1, .block = at->block},
+				      .placed = true};
+}
+
+enum qr_error dp_reader_next(struct dp_core *core, struct dp_reader *reader)
+{
+	enum qr_error error = dp_reader_peek(reader);
+	struct store_missing missing;
+
+	if (error != QR_CORRUPT && error != QR_IO)
+		return error;
+	missing = missing_of(reader);
+	return dp_repair_ask(core, reader->group, &missing) ? QR_BUSY : error;
+}
+
+uint32_t dp_reader_count_free(const struct dp_core *core)
+{
+	uint32_t count = 0;
+
+	for (uint32_t r = 0; r < core->reader_count; r++)
+		count += !core->readers[r].busy;
+	return count;
 }
 
 static bool stands_at(const struct dp_reader *reader, const struct dp_group *group,
@@ -164,13 +194,21 @@ static enum qr_error find_cold(struct dp_core *core, struct dp_read *read,
 {
 	enum qr_error error = QR_OK;
 
+	if (dp_repair_is_under_way(core, read->group)) {
+		release_reader(read);
+		return QR_AGAIN;
+	}
 	if (read->reader == NULL)
 		read->reader = reader_for(core, read);
 	if (read->reader == NULL)
 		return QR_AGAIN;
 	while (error == QR_OK &&
 	       !(read->reader->has_entry && holds(&read->reader->location, read->next)))
-		error = dp_reader_next(read->reader);
+		error = dp_reader_next(core, read->reader);
+	if (error == QR_BUSY) {
+		release_reader(read);
+		return QR_AGAIN;
+	}
 	if (error != QR_OK)
 		return error;
 	*ret_at = read->reader->location;

@@ -79,6 +79,10 @@ static enum qr_error find_cold(struct dp_core *core, struct dp_group *group, str
 	struct dp_reader *reader = link->reader;
 	enum qr_error error = QR_OK;
 
+	if (dp_repair_is_under_way(core, group) || dp_repair_is_hopeless(core, group, index)) {
+		release_reader(link);
+		return QR_AGAIN;
+	}
 	if (reader == NULL) {
 		reader = link->reader = dp_reader_acquire(core, group);
 		if (reader == NULL)
@@ -87,7 +91,7 @@ static enum qr_error find_cold(struct dp_core *core, struct dp_group *group, str
 					 dp_reader_tag(core, reader));
 	}
 	while (error == QR_OK && (!reader->has_entry || reader->location.index < index))
-		error = dp_reader_next(reader);
+		error = dp_reader_next(core, reader);
 	if (error == QR_OK && reader->location.index == index) {
 		*ret_found = (struct found){.at = reader->location, .bytes = reader->bytes};
 		return QR_OK;

@@ -24,6 +24,7 @@
 #define DP_ANSWERS_PER_REPLY 48 /* fit the smallest datagram */
 #define DP_RETRY_NS 1000000000u /* how often the store is asked to look after itself */
 #define DP_BUSY_RETRY_US 200u
+#define DP_FETCH_BYTES (64u << 10) /* of an entry, asked for at a time */
 
 enum dp_phase {
 	DP_PHASE_NEW,
@@ -57,8 +58,11 @@ struct dp_group {
 	bool failed_told; /* consensus knows that the store is poisoned */
 
 	struct raft_group raft;
-	qr_ns deadline_ns; /* raft's, and the transport's */
-	uint64_t owed;	   /* by the disk: a number, and since when it is this */
+	qr_ns deadline_ns;     /* raft's, and the transport's */
+	bool waits_for_repair; /* of another group's entry, before one of its own */
+	qr_index lost_index;   /* no member had it */
+	qr_ns lost_until_ns;   /* it is not asked for again before */
+	uint64_t owed;	       /* by the disk: a number, and since when it is this */
 	qr_ns owed_since_ns;
 	uint64_t elections;
 
@@ -115,10 +119,49 @@ struct dp_reader {
 	struct dp_group *group; /* NULL: never used */
 	bool busy;		/* a stream or a read holds it */
 	bool has_entry;
+	bool is_stale; /* `location` is an entry that was cut off */
 	struct store_location location;
 	struct qr_span bytes;
 	enum qr_error result; /* of the latest next */
 	uint64_t used_turn;
+};
+
+/** A peer's request for an entry that its disk has lost. */
+struct dp_fetch {
+	struct dp_group *group; /* NULL: none */
+	qr_index index;
+	qr_block block;	 /* where the peer looked for it */
+	uint32_t offset; /* of what is sent next */
+	uint32_t left_bytes;
+	struct dp_reader *reader;
+};
+
+/** An entry that this node's disk has lost. */
+struct dp_repair {
+	uint8_t *bytes;
+	uint32_t bytes_max;
+	struct dp_group *group; /* NULL: nothing is being repaired */
+	struct store_missing missing;
+	qr_nodes asked; /* so far */
+	qr_node peer;	/* that is being asked; 0: nobody yet */
+	uint8_t asks;	/* since it last answered */
+	bool writing;	/* it is here, and on its way to the disk */
+	qr_block block;
+	uint32_t entry_bytes;
+	uint32_t received_bytes; /* without a hole */
+	uint32_t until_bytes;	 /* what was asked for ends here */
+	qr_ns at_ns;		 /* of the next request */
+};
+
+/** The slow reading of everything. */
+struct dp_scrub {
+	uint32_t position; /* of the group */
+	qr_index index;	   /* the next entry */
+	bool resumes;	   /* at `from`: it was damaged */
+	struct store_missing from;
+	qr_ns at_ns; /* of the next piece */
+	bool waits;  /* for the disk, or for a repair: those wake it */
+	struct dp_reader *reader;
 };
 
 enum dp_reply_kind {
@@ -227,6 +270,11 @@ struct dp_core {
 
 	uint32_t reader_count;
 	struct dp_reader *readers;
+
+	struct dp_fetch fetches[DP_PEERS_MAX]; /* by peer position */
+	bool fetching;			       /* one of them waits */
+	struct dp_repair repair;
+	struct dp_scrub scrub;
 
 	struct store_snapshot_buffer snapshot_buffer; /* the groups use it one at a time */
 	struct dp_group *snapshot_user;		      /* NULL: nobody does */

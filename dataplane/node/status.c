@@ -94,6 +94,9 @@ void dp_status_fill(struct dp_core *core, const struct wire_status *request, siz
 	ret_reply->polls = stats->polls;
 	ret_reply->polls_empty = stats->polls_empty;
 	ret_reply->retransmits = stats->retransmits;
+	ret_reply->damaged_entries = stats->damaged_entries;
+	ret_reply->repaired_entries = stats->repaired_entries;
+	ret_reply->scrubbed_bytes = stats->scrubbed_bytes;
 	memcpy(ret_reply->drops, stats->drops, sizeof(ret_reply->drops));
 	for (uint32_t s = 0; s < WIRE_STAGES; s++) {
 		ret_reply->stages[s].count = stats->stages[s].count;

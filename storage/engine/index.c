@@ -200,6 +200,16 @@ struct store_checkpoint store_index_before_offset(const struct store_log *log, q
 	return low == 0 ? (struct store_checkpoint){.index = 1} : index->checkpoints[low - 1];
 }
 
+qr_index store_log_next_start(const struct store_log *log, qr_index index)
+{
+	uint32_t next = store_index_checkpoints_upto(log, index);
+
+	if (index + 1 >= log->index.first)
+		return index + 1; /* each of them is known */
+	return next < log->index.checkpoint_count ? log->index.checkpoints[next].index
+						  : log->index.first;
+}
+
 void store_index_restore(struct store_log *log, const struct store_snapshot *snapshot,
 			 const uint8_t *checkpoints)
 {

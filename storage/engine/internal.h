@@ -14,6 +14,7 @@
  *   restore.c   the newest of them, at the start
  *   recover.c   the start
  *   reader.c    cold reads
+ *   repair.c    entries that the disk has lost, written again
  */
 #ifndef QR_STORE_ENGINE_INTERNAL_H
 #define QR_STORE_ENGINE_INTERNAL_H
@@ -36,6 +37,7 @@ enum store_part {
 	STORE_PART_RECOVERY_SYNC,
 	STORE_PART_SNAPSHOT,
 	STORE_PART_RESTORE,
+	STORE_PART_REPAIR,
 };
 
 static inline uint64_t store_tag(enum store_part part, uint32_t number)
@@ -222,6 +224,19 @@ void store_restore_complete(struct store_log *log, enum qr_error result);
 /** The log begins behind it. Errors: QR_AGAIN; QR_NOT_FOUND  there is none; others: refused. */
 enum qr_error store_restore_step(struct store_log *log);
 
+/* ---- repair.c ---- */
+
+struct store_repair {
+	qr_block block;
+	uint32_t blocks;
+	uint8_t *data; /* the caller's */
+	bool wanted;
+	bool inflight;
+};
+
+unsigned store_repair_poll(struct store_log *log, struct store_op *ret_op);
+void store_repair_complete(struct store_log *log, enum qr_error result);
+
 /* ---- recover.c ---- */
 
 enum store_recovery_phase {
@@ -291,6 +306,7 @@ struct store_log {
 	struct store_slots slots;
 	struct store_snapshots snapshots;
 	struct store_restore restore;
+	struct store_repair repair;
 	struct store_recovery recovery;
 	struct store_log_counters counters;
 	uint64_t completions; /* of every kind */

@@ -1,7 +1,7 @@
 /*
  * A group's log as a whole: its memory, the routing of ops and completions to its parts, and what
  * the rest of the node asks about it. The crash stories are with the parts: write.c, scrub.c,
- * slots.c, segments.c, snapshot.c, recover.c.
+ * slots.c, segments.c, snapshot.c, repair.c, recover.c.
  *
  * Poison. After any write that failed nobody knows what the device holds. The log then starts no
  * write, counts no completion as durable, and takes no entry, until the directory was opened and
@@ -89,6 +89,8 @@ unsigned store_log_poll(struct store_log *log, struct store_op *ops, unsigned ma
 	if (taken < max)
 		taken += store_segments_poll(log, &ops[taken]);
 	if (taken < max)
+		taken += store_repair_poll(log, &ops[taken]);
+	if (taken < max)
 		taken += store_snapshot_poll(log, &ops[taken]);
 	return taken;
 }
@@ -127,6 +129,9 @@ void store_log_complete(struct store_log *log, const struct store_completion *co
 		break;
 	case STORE_PART_SNAPSHOT:
 		store_snapshot_complete(log, completion->result);
+		break;
+	case STORE_PART_REPAIR:
+		store_repair_complete(log, completion->result);
 		break;
 	case STORE_PART_RESTORE:
 		store_restore_complete(log, completion->result);

@@ -231,6 +231,8 @@ uint32_t store_log_ready_segments(const struct store_log *log);
 qr_index store_log_last(const struct store_log *log);
 /** One past the last record. */
 qr_offset store_log_end(const struct store_log *log);
+/** The first entry above `index` where a reader can begin without those before it. */
+qr_index store_log_next_start(const struct store_log *log, qr_index index);
 /**
  * One past the last record of entries up to `index`, of the log's.
  * Errors: QR_NOT_FOUND  older than the newest window_blocks entries: only the disk knows.
@@ -256,6 +258,7 @@ struct store_log_counters {
 	uint64_t scrubs;   /* suffixes that were cut off after they had been written */
 	uint64_t segments; /* prepared */
 	uint64_t snapshots;
+	uint64_t repairs; /* entries that were written again */
 };
 struct store_log_counters store_log_counters(const struct store_log *log);
 
@@ -324,6 +327,19 @@ void store_reader_start_index(struct store_reader *reader, struct store_log *log
 			      uint64_t tag);
 void store_reader_start_offset(struct store_reader *reader, struct store_log *log, qr_offset offset,
 			       uint64_t tag);
+/** An entry by its place: behind its predecessor, of which more or less is known. */
+struct store_missing {
+	struct store_prefix before; /* only index and block are known unless `linked` */
+	bool linked;
+	bool placed;	 /* it begins at before.block; else there, or at the next stride */
+	uint64_t digest; /* of its header; 0: not known */
+};
+
+/**
+ * Start at that entry. Nothing in front of it is read: damage there does not matter.
+ */
+void store_reader_start_at(struct store_reader *reader, struct store_log *log,
+			   const struct store_missing *missing, uint64_t tag);
 /** The next op that it needs: 0 or 1. */
 unsigned store_reader_poll(struct store_reader *reader, struct store_op *ret_op);
 void store_reader_complete(struct store_reader *reader, const struct store_completion *completion);
@@ -334,6 +350,9 @@ void store_reader_complete(struct store_reader *reader, const struct store_compl
 QR_MUST_USE enum qr_error store_reader_next(struct store_reader *reader,
 					    struct store_location *ret_location,
 					    struct qr_span *ret_bytes);
+/** After QR_CORRUPT or QR_IO: the entry that it did not get. */
+struct store_missing store_reader_missing(const struct store_reader *reader);
+
 /**
  * The index of the entry that it looks at next. It gives what is durable, also above the commit
  * index: who serves committed entries only asks here before the next one.
@@ -347,5 +366,20 @@ uint64_t store_reader_owed(const struct store_reader *reader);
 /** Stop using it. An op still in flight is waited for before it can start again. */
 void store_reader_stop(struct store_reader *reader);
 bool store_reader_is_idle(const struct store_reader *reader);
+
+/* ---- repair ---- */
+
+/**
+ * Write an entry again that is committed, and that this disk has lost.
+ * @param bytes  `entry_bytes` and room up to a whole block, which is zeroed; lent while
+ *               store_repair_is_busy.
+ * Errors: QR_OUT_OF_RANGE  not committed and durable here;
+ *         QR_POISONED, QR_CORRUPT, QR_AGAIN  the log's condition;
+ *         others  these bytes are not that entry.
+ */
+QR_MUST_USE enum qr_error store_repair_write(struct store_log *log,
+					     const struct store_missing *missing, qr_block block,
+					     uint8_t *bytes, uint32_t entry_bytes);
+bool store_repair_is_busy(const struct store_log *log);
 
 #endif

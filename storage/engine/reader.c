@@ -43,6 +43,7 @@ struct store_reader {
 
 	struct store_prefix before; /* the prefix in front of the next entry */
 	bool linked;		    /* all of it is known, not only its index and block */
+	bool placed;		    /* the next entry begins at before.block, if it is there */
 	qr_block behind;	    /* where the entry before ends: before.block, without a gap */
 	uint64_t generation;	    /* of the log when the parts were filled */
 	bool by_offset;		    /* skip up to the record `offset`, else up to entry `index` */
@@ -104,6 +105,7 @@ static void begin_at(struct store_reader *reader, struct store_checkpoint checkp
 	reader->behind = reader->linked ? reader->before.block : checkpoint.block;
 	/* Where the entry itself begins: behind a gap that its predecessor cannot know of. */
 	reader->before.block = checkpoint.block;
+	reader->placed = true;
 }
 
 void store_reader_start_index(struct store_reader *reader, struct store_log *log, qr_index index,
@@ -121,6 +123,18 @@ void store_reader_start_index(struct store_reader *reader, struct store_log *log
 			.index = index, .first_offset = entry->first_offset, .block = entry->block};
 	}
 	begin_at(reader, checkpoint);
+}
+
+void store_reader_start_at(struct store_reader *reader, struct store_log *log,
+			   const struct store_missing *missing, uint64_t tag)
+{
+	start(reader, log, tag);
+	reader->by_offset = false;
+	reader->index = missing->before.index + 1;
+	reader->linked = missing->linked;
+	reader->before = missing->before;
+	reader->behind = missing->before.block;
+	reader->placed = missing->placed;
 }
 
 void store_reader_start_offset(struct store_reader *reader, struct store_log *log, qr_offset offset,
@@ -151,6 +165,8 @@ static void forget_what_was_cut(struct store_reader *reader)
 		part->state = is_inflight(part) ? PART_VOID : PART_EMPTY;
 	}
 	reader->before.block = reader->behind;
+	if (reader->linked)
+		reader->placed = false;
 }
 
 /** What to read from `block` on: to the end of a stride, of the segment, of what is durable. */
@@ -347,6 +363,7 @@ enum qr_error store_reader_next(struct store_reader *reader, struct store_locati
 		reader->before = store_index_prefix_after(&entry, store_entry_digest(bytes));
 		reader->behind = reader->before.block;
 		reader->linked = true;
+		reader->placed = false;
 	} while (!is_wanted(reader, &entry));
 
 	*ret_location = (struct store_location){
@@ -361,6 +378,24 @@ enum qr_error store_reader_next(struct store_reader *reader, struct store_locati
 	};
 	*ret_bytes = (struct qr_span){bytes, ret_location->bytes};
 	return QR_OK;
+}
+
+struct store_missing store_reader_missing(const struct store_reader *reader)
+{
+	const struct store_index_entry *known =
+		store_index_at(reader->log, reader->before.index + 1);
+	struct store_missing missing = {
+		.before = reader->before, .linked = reader->linked, .placed = reader->placed};
+
+	QR_ASSERT(reader->error == QR_CORRUPT || reader->error == QR_IO);
+	if (known != NULL) {
+		missing.before.block = known->block;
+		missing.placed = true;
+		missing.digest = known->digest;
+	} else if (!reader->placed) {
+		missing.before.block = reader->behind;
+	}
+	return missing;
 }
 
 qr_index store_reader_index(const struct store_reader *reader)

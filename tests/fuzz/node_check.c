@@ -189,6 +189,28 @@ static void check_client_message(struct rig *rig, const struct wire_message *mes
 	QR_ASSERT(error == QR_OK);
 }
 
+/** It asks for what it has applied only. */
+static void check_fetch(const struct rig *rig, const struct wire_message *message)
+{
+	const struct dp_group *group = dp_core_find_group(rig->core, message->group);
+	struct wire_fetch fetch;
+	enum qr_error error = wire_get_fetch(message, &fetch);
+
+	QR_ASSERT(error == QR_OK && group != NULL);
+	QR_ASSERT(fetch.index <= group->applied);
+}
+
+/** And it gives nothing else. */
+static void check_fetched(const struct rig *rig, const struct wire_message *message)
+{
+	const struct dp_group *group = dp_core_find_group(rig->core, message->group);
+	struct wire_fetched fetched;
+	enum qr_error error = wire_get_fetched(message, &fetched);
+
+	QR_ASSERT(error == QR_OK && group != NULL);
+	QR_ASSERT(fetched.status != QR_OK || fetched.index <= group->applied);
+}
+
 void rig_check_datagram(struct rig *rig, const struct dp_tx *tx)
 {
 	struct wire_header header;
@@ -207,6 +229,10 @@ void rig_check_datagram(struct rig *rig, const struct dp_tx *tx)
 			check_raft(rig, &message, tx->peer);
 		} else if (message.type == WIRE_FRAGMENT) {
 			check_fragment(rig, &message);
+		} else if (message.type == WIRE_FETCH) {
+			check_fetch(rig, &message);
+		} else if (message.type == WIRE_FETCHED) {
+			check_fetched(rig, &message);
 		} else {
 			QR_ASSERT(message.type == WIRE_ACK);
 			check_ack(rig, &message);

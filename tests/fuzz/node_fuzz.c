@@ -255,8 +255,8 @@ static void step_ask(const uint8_t *bytes)
 /** The following bytes of the input, as one message. */
 static void step_raw(const uint8_t *bytes)
 {
-	static const uint8_t types[16] = {1,  2,  3,  16, 17, 18, 19, 20,
-					  21, 22, 23, 24, 25, 26, 27, 28};
+	static const uint8_t types[16] = {1,  2,  3,  4,  5,  16, 17, 18,
+					  20, 21, 22, 23, 24, 25, 26, 28};
 	size_t left = qr_reader_left(&play.input);
 	size_t size_bytes = bytes[2] < left ? bytes[2] : left;
 	struct qr_writer writer = begin_datagram();
@@ -266,7 +266,7 @@ static void step_raw(const uint8_t *bytes)
 	qr_write_u16(&writer, (uint16_t)size_bytes);
 	qr_write_u32(&writer, bytes[3] % 4);
 	qr_write_bytes(&writer, qr_read_bytes(&play.input, size_bytes), size_bytes);
-	rig_send(play.rig, bytes[1] % 16 < 3 ? peer_of(bytes[4]) : 0, &writer);
+	rig_send(play.rig, bytes[1] % 16 < 5 ? peer_of(bytes[4]) : 0, &writer);
 }
 
 /* ---- the node's own world ---- */

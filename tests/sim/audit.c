@@ -75,6 +75,56 @@ void sim_oracle_recovered(struct sim_world *world, qr_node node, qr_group group)
 	}
 }
 
+static bool is_damaged(const struct sim_media *media, qr_group group, const struct sim_entry *entry)
+{
+	for (uint32_t d = 0; d < media->damage.count; d++) {
+		const struct sim_place *place = &media->damage.images[d].place;
+		qr_block block = (qr_block)place->segment * media->segment_blocks + place->block;
+
+		if (place->group == group && sim_place_is_log(place) && block >= entry->block &&
+		    block < entry->block + entry->blocks)
+			return true;
+	}
+	return false;
+}
+
+/** Another node has it whole, and will be asked for it. */
+static bool is_elsewhere(struct sim_world *world, qr_node node, qr_group group,
+			 const struct sim_entry *entry)
+{
+	struct store_entry decoded;
+
+	for (qr_node other = 1; other <= world->plan->node_count; other++) {
+		if (other != node && !qr_nodes_has(world->away, other) &&
+		    sim_node_group(&world->nodes[other], group) != NULL &&
+		    sim_entry_on_media(world, other, group, entry, &decoded) != NULL &&
+		    !is_damaged(&world->nodes[other].disk.media, group, entry))
+			return true;
+	}
+	return false;
+}
+
+bool sim_oracle_is_repairable(struct sim_world *world, qr_node node, const struct sim_image *damage)
+{
+	const struct sim_place *place = &damage->place;
+	const struct sim_log *log = &world->oracle.logs[place->group];
+	const struct dp_group *group = sim_node_group(&world->nodes[node], place->group);
+	qr_block block = sim_disk_block(&world->nodes[node].disk, place);
+
+	if (world->plan->scrub_bytes_per_second == 0 || group == NULL || !sim_place_is_log(place))
+		return false;
+	for (qr_index i = 1; i <= log->count && i <= group->applied; i++) {
+		const struct sim_entry *entry = &log->entries[i - 1];
+
+		if (block >= entry->block && block < entry->block + entry->blocks) {
+			return entry->block + entry->blocks <=
+				       sim_disk_settled(&world->nodes[node].disk, place->group) &&
+			       is_elsewhere(world, node, place->group, entry);
+		}
+	}
+	return false;
+}
+
 /** At rest both slots say the same, and nothing lies behind the end of the log. */
 static void audit_rest(struct sim_world *world, qr_node node, qr_group number)
 {

@@ -9,6 +9,7 @@
 
 #define SECOND ((qr_ns)1000000000)
 #define QUIET_SECONDS_MAX 120
+#define SCRUB_SECONDS_MAX 60 /* a pass, the pause behind it, and the next */
 
 static qr_nodes all_nodes(const struct sim_world *world)
 {
@@ -107,6 +108,15 @@ static void hush(struct sim_world *world)
 	wait_for(world, all_idle, SIM_ANSWERED_WITHIN_NS, "every append is answered");
 }
 
+static bool all_whole(const struct sim_world *world)
+{
+	for (qr_node node = 1; node <= world->plan->node_count; node++) {
+		if (sim_media_damage_count(&world->nodes[node].disk.media) != 0)
+			return false;
+	}
+	return true;
+}
+
 static void settle(struct sim_world *world)
 {
 	qr_term terms[SIM_GROUPS_MAX + 1] = {0};
@@ -115,6 +125,7 @@ static void settle(struct sim_world *world)
 	hush(world);
 	wait_for(world, sim_oracle_is_converged, QUIET_SECONDS_MAX * SECOND,
 		 "every replica has everything");
+	wait_for(world, all_whole, SCRUB_SECONDS_MAX * SECOND, "what others have is repaired");
 	check_terms(world, terms, "no faults");
 	sim_oracle_rest(world);
 }
@@ -184,6 +195,7 @@ static void live_without_some(struct sim_world *world)
 	if (sim_is_quorum(world, all & ~world->away)) {
 		sim_net_rewire(world);
 		set_stuck(world, UINT64_MAX);
+		sim_fault_mend_what_is_lost(world);
 		live(world);
 		sim_world_run_until(world, world->now_ns + 2 * SECOND);
 		hush(world);

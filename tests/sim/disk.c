@@ -88,7 +88,7 @@ enum qr_error sim_disk_slot(const struct sim_disk *disk, qr_group group,
  * One past the last block of the group that is settled by what the media say, and will say after a
  * power cut: a slot that a killed process left in the device's cache may fall back.
  */
-static qr_block settled_block(const struct sim_disk *disk, qr_group group)
+qr_block sim_disk_settled(const struct sim_disk *disk, qr_group group)
 {
 	struct store_slot slot;
 
@@ -175,7 +175,7 @@ static void flip_returned(struct sim_world *world, struct sim_disk *disk, const 
 {
 	struct sim_place place = sim_disk_place(op, 0);
 	qr_block first = sim_disk_block(disk, &place);
-	qr_block settled = settled_block(disk, op->group);
+	qr_block settled = sim_disk_settled(disk, op->group);
 	uint64_t bits;
 	uint64_t bit;
 
@@ -236,7 +236,7 @@ static enum qr_error read_blocks(struct sim_world *world, struct sim_disk *disk,
 static bool misdirect(struct sim_world *world, struct sim_disk *disk,
 		      const struct sim_disk_op *flying)
 {
-	qr_block settled = settled_block(disk, flying->op.group);
+	qr_block settled = sim_disk_settled(disk, flying->op.group);
 	qr_block at;
 
 	if (flying->op.kind != STORE_OP_WRITE || settled < flying->op.blocks ||
@@ -529,7 +529,7 @@ bool sim_disk_is_fragile(const struct sim_disk *disk)
 			if (slots_are_fragile(disk, place->group) || is_twin_in_flight(disk, place))
 				return true;
 		} else if (sim_place_is_log(place) &&
-			   sim_disk_block(disk, place) >= settled_block(disk, place->group)) {
+			   sim_disk_block(disk, place) >= sim_disk_settled(disk, place->group)) {
 			return true;
 		}
 	}
@@ -550,7 +550,7 @@ bool sim_disk_rot(struct sim_world *world, qr_node node)
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
 	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
-	qr_block settled = settled_block(disk, group);
+	qr_block settled = sim_disk_settled(disk, group);
 	qr_block block;
 
 	if (settled == 0)
@@ -575,7 +575,7 @@ static qr_block count_provable(const struct sim_world *world, qr_block settled, 
 bool sim_disk_rot_unsettled(struct sim_world *world, qr_node node, qr_group group, qr_block end)
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
-	qr_block settled = settled_block(disk, group);
+	qr_block settled = sim_disk_settled(disk, group);
 	qr_block count = count_provable(world, settled, end);
 	qr_block block;
 

@@ -65,6 +65,8 @@ void sim_disk_check_write(struct sim_world *world, qr_node node, const struct st
 /** The newer of both slots as they are on the media. Errors as store_slot_choose. */
 QR_MUST_USE enum qr_error sim_disk_slot(const struct sim_disk *disk, qr_group group,
 					struct store_slot *ret_slot);
+/** One past the last block of the group that is settled by what its media say for good. */
+qr_block sim_disk_settled(const struct sim_disk *disk, qr_group group);
 /** Losing memory now could lose what was promised: nothing that is built could notice. */
 bool sim_disk_is_fragile(const struct sim_disk *disk);
 /** @return whether there was something to damage. */

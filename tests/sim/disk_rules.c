@@ -2,6 +2,8 @@
  * What the store may ask of a disk, seen when it asks: a device carries out what is under way in
  * any order, and a crash leaves any part of it.
  */
+#include "dataplane/node/state.h"
+#include "storage/engine/internal.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/world.h"
 
@@ -21,6 +23,42 @@ static void check_apart(struct sim_world *world, qr_node node, const struct stor
 	}
 }
 
+/** A write to what the node has durable already: an entry that its disk has lost. */
+static bool is_repair(const struct sim_world *world, qr_node node, const struct store_op *op)
+{
+	const struct dp_group *group = sim_node_group(&world->nodes[node], op->group);
+	struct sim_place place = sim_disk_place(op, 0);
+
+	return op->kind == STORE_OP_WRITE && group != NULL &&
+	       sim_disk_block(&world->nodes[node].disk, &place) + op->blocks <=
+		       group->log->writes.flushed.block;
+}
+
+/** What is durable stays as it is: nothing but the committed entry of that place goes there. */
+static void check_repair(struct sim_world *world, qr_node node, const struct store_op *op)
+{
+	const struct sim_log *log = &world->oracle.logs[op->group];
+	struct sim_place place = sim_disk_place(op, 0);
+	qr_block block = sim_disk_block(&world->nodes[node].disk, &place);
+
+	if (!is_repair(world, node, op))
+		return;
+	world->count.repairs++;
+	for (qr_index i = log->count; i > 0 && log->entries[i - 1].block >= block; i--) {
+		const struct sim_entry *entry = &log->entries[i - 1];
+		struct store_entry decoded;
+
+		if (entry->block == block && entry->blocks == op->blocks &&
+		    store_entry_digest(op->data) == entry->digest &&
+		    store_entry_decode(op->data, &decoded) == QR_OK &&
+		    store_entry_check_payload(op->data, &decoded) == QR_OK &&
+		    store_entry_check_padding(op->data, &decoded) == QR_OK)
+			return;
+	}
+	sim_fail(world, 9, "node %u writes over durable block %lu of group %u what was not there",
+		 node, (unsigned long)block, op->group);
+}
+
 /** Recovery takes what is valid further away for proof that the hole in front of it was durable. */
 static void check_reach(struct sim_world *world, qr_node node, const struct store_op *op,
 			const struct store_op *other)
@@ -33,7 +71,8 @@ static void check_reach(struct sim_world *world, qr_node node, const struct stor
 			 stride_blocks;
 
 	if (other->group == op->group && op->kind == STORE_OP_WRITE &&
-	    other->kind == STORE_OP_WRITE && sim_disk_block(disk, &place) >= reach) {
+	    other->kind == STORE_OP_WRITE && !is_repair(world, node, op) &&
+	    !is_repair(world, node, other) && sim_disk_block(disk, &place) >= reach) {
 		sim_fail(world, 11,
 			 "node %u writes block %lu of group %u while block %lu is under way", node,
 			 (unsigned long)sim_disk_block(disk, &place), op->group,
@@ -76,6 +115,7 @@ void sim_disk_check_write(struct sim_world *world, qr_node node, const struct st
 		check_reach(world, node, op, other);
 	}
 	check_zeros(world, node, op);
+	check_repair(world, node, op);
 	if (op->kind == STORE_OP_WRITE_SLOT)
 		sim_oracle_slot(world, node, op->group, sim_disk_place(op, 0).block);
 }

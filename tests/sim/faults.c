@@ -317,15 +317,25 @@ void sim_fault_mend(struct sim_world *world, qr_node id)
 	(void)sim_node_crash(world, id, false, world->now_ns + 1000000);
 }
 
+void sim_fault_mend_what_is_lost(struct sim_world *world)
+{
+	for (qr_node id = 1; id <= world->plan->node_count; id++) {
+		struct sim_disk *disk = &world->nodes[id].disk;
+
+		for (uint32_t d = sim_media_damage_count(&disk->media); d > 0; d--) {
+			if (sim_oracle_is_repairable(world, id, &disk->media.damage.images[d - 1]))
+				continue;
+			world->mended_ns = world->now_ns;
+			disk->lied = world->nodes[id].up; /* it may have read it already */
+			sim_media_mend_at(&disk->media, d - 1);
+		}
+	}
+}
+
 static void mend_node(struct sim_world *world, struct sim_node *node)
 {
 	struct sim_disk *disk = &node->disk;
 
-	if (sim_media_damage_count(&disk->media) != 0) {
-		world->mended_ns = world->now_ns;
-		disk->lied = node->up; /* it may have read some of it already */
-	}
-	sim_media_mend(&disk->media);
 	disk->stuck_until_ns = 0;
 	disk->slow_until_ns = 0;
 	disk->full_until_ns = 0;
@@ -356,6 +366,7 @@ void sim_faults_end_all(struct sim_world *world)
 	for (uint32_t f = 0; f < world->plan->fault_count; f++)
 		world->in_force[f] = false;
 	sim_net_rewire(world);
+	sim_fault_mend_what_is_lost(world);
 	for (qr_node id = 1; id <= world->plan->node_count; id++)
 		mend_node(world, &world->nodes[id]);
 	for (uint32_t id = 1; id <= world->plan->client_count; id++) {

@@ -178,6 +178,16 @@ static void put(struct sim_media *media, struct sim_place place, const uint8_t *
 	}
 }
 
+/** What was written in part, or came back, may be what was promised. */
+static void forget_if_whole(struct sim_media *media, const struct sim_place *place)
+{
+	struct sim_image *image = media->damage.count == 0 ? NULL : find(&media->damage, place);
+
+	if (image != NULL &&
+	    memcmp(sim_media_at(media, *place), image->before, QR_BLOCK_BYTES) == 0)
+		forget(&media->damage, (uint32_t)(image - media->damage.images));
+}
+
 void sim_media_write(struct sim_media *media, struct sim_place place, const uint8_t *bytes,
 		     unsigned sectors, bool stable)
 {
@@ -188,6 +198,7 @@ void sim_media_write(struct sim_media *media, struct sim_place place, const uint
 	if (sectors == ALL_SECTORS)
 		forget_at(&media->damage, &place);
 	put(media, place, bytes, sectors);
+	forget_if_whole(media, &place);
 }
 
 bool sim_media_is_stable(const struct sim_media *media, struct sim_place place)
@@ -214,6 +225,7 @@ void sim_media_cut_power(struct sim_media *media, struct qr_prng *prng)
 		if (qr_prng_below(prng, 2) == 0)
 			back = ALL_SECTORS;
 		put(media, image->place, image->before, back);
+		forget_if_whole(media, &image->place);
 	}
 	forget_all(&media->cached);
 }
@@ -242,16 +254,20 @@ uint32_t sim_media_damage_count(const struct sim_media *media)
 	return media->damage.count;
 }
 
+void sim_media_mend_at(struct sim_media *media, uint32_t number)
+{
+	const struct sim_image *image = &media->damage.images[number];
+
+	/* Unless somebody wrote there since, if only in part. */
+	if (memcmp(sim_media_at(media, image->place), image->after, QR_BLOCK_BYTES) == 0)
+		put(media, image->place, image->before, ALL_SECTORS);
+	forget(&media->damage, number);
+}
+
 void sim_media_mend(struct sim_media *media)
 {
-	for (uint32_t i = 0; i < media->damage.count; i++) {
-		const struct sim_image *image = &media->damage.images[i];
-
-		/* Unless somebody wrote there since, if only in part. */
-		if (memcmp(sim_media_at(media, image->place), image->after, QR_BLOCK_BYTES) == 0)
-			put(media, image->place, image->before, ALL_SECTORS);
-	}
-	forget_all(&media->damage);
+	while (media->damage.count > 0)
+		sim_media_mend_at(media, media->damage.count - 1);
 }
 
 const uint8_t *sim_media_promised(const struct sim_media *media, struct sim_place place)

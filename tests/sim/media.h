@@ -106,6 +106,8 @@ void sim_media_lose(struct sim_media *media, struct sim_place place, const uint8
 /** Damage that nobody has overwritten since. */
 uint32_t sim_media_damage_count(const struct sim_media *media);
 void sim_media_mend(struct sim_media *media);
+/** One piece of damage, by its number. */
+void sim_media_mend_at(struct sim_media *media, uint32_t number);
 /** The block as the device promised it: what damage replaced, if it is damaged. */
 const uint8_t *sim_media_promised(const struct sim_media *media, struct sim_place place);
 

@@ -86,6 +86,9 @@ void sim_oracle_fini(struct sim_oracle *oracle);
 /* ---- nodes ---- */
 
 void sim_oracle_turned(struct sim_world *world, qr_node id);
+/** Damage that the node must mend by itself: another one holds the entry, and the scrub runs. */
+bool sim_oracle_is_repairable(struct sim_world *world, qr_node node,
+			      const struct sim_image *damage);
 /** A write to one of the slots begins: a crash may leave nothing of what is there. */
 void sim_oracle_slot(struct sim_world *world, qr_node node, qr_group group, uint32_t number);
 /** A write of entries, or of zeros, is on the node's media. */

@@ -68,6 +68,10 @@ enum sim_effect sim_effect_of_datagram(struct qr_span datagram)
 		return SIM_EFFECT_FRAGMENT;
 	case WIRE_ACK:
 		return SIM_EFFECT_ACK;
+	case WIRE_FETCH:
+		return SIM_EFFECT_FETCH;
+	case WIRE_FETCHED:
+		return SIM_EFFECT_FETCHED;
 	case WIRE_SESSION_OPEN:
 		return SIM_EFFECT_SESSION_OPEN;
 	case WIRE_SESSION_REPLY:

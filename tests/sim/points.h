@@ -21,6 +21,8 @@
 	X(TIMEOUT_NOW, "timeout now")                                                              \
 	X(FRAGMENT, "fragment")                                                                    \
 	X(ACK, "transport ack")                                                                    \
+	X(FETCH, "fetch")                                                                          \
+	X(FETCHED, "fetched")                                                                      \
 	X(SESSION_OPEN, "session open")                                                            \
 	X(SESSION_REPLY, "session reply")                                                          \
 	X(CHUNK, "chunk")                                                                          \

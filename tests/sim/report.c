@@ -75,6 +75,7 @@ void sim_report_print(const struct sim_count *count, double wall_seconds, double
 	line("crashes", count->crashes);
 	line("starts", count->starts);
 	line("restored from a snapshot", count->restored);
+	line("entries repaired", count->repairs);
 	line("damage found by recovery", count->damage_found);
 	line("segments refused, disk full", count->no_space);
 	line("histories not judged", count->undecided);

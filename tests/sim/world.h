@@ -71,6 +71,7 @@ struct sim_count {
 	uint64_t crashes;
 	uint64_t starts;
 	uint64_t restored;     /* recoveries of a group that began with a snapshot */
+	uint64_t repairs;      /* entries that a disk had lost, written again */
 	uint64_t damage_found; /* recoveries that refused planted damage */
 	uint64_t no_space;
 	uint64_t undecided; /* histories that were too hard to judge */
@@ -124,6 +125,8 @@ void sim_calm(struct sim_world *world);
 void sim_fault_begin(struct sim_world *world, uint32_t number);
 void sim_fault_end(struct sim_world *world, uint32_t number);
 /** Nothing is wrong from here on. */
+/** Damage that the nodes cannot repair for each other is taken back. */
+void sim_fault_mend_what_is_lost(struct sim_world *world);
 void sim_faults_end_all(struct sim_world *world);
 /** A node that refuses its disk, or whose store is poisoned, is seen to by its operator. */
 void sim_fault_operator(struct sim_world *world, qr_node id);

@@ -222,7 +222,7 @@ static void a_message_header_that_is_wrong_ends_the_datagram(void **state)
 	static const struct {
 		size_t at; /* in the message header */
 		uint8_t value;
-	} cases[] = {{0, 0}, {0, 4}, {0, 15}, {0, 28}, {0, 255}, {1, 1}, {2, 255}, {3, 255}};
+	} cases[] = {{0, 0}, {0, 6}, {0, 15}, {0, 28}, {0, 255}, {1, 1}, {2, 255}, {3, 255}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

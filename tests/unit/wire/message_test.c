@@ -51,6 +51,8 @@ static size_t fixed_bytes(enum wire_type type)
 {
 	if (type == WIRE_FRAGMENT)
 		return WIRE_FRAGMENT_BYTES;
+	if (type == WIRE_FETCHED)
+		return WIRE_FETCHED_BYTES;
 	if (type == WIRE_CHUNK)
 		return WIRE_CHUNK_BYTES;
 	if (type == WIRE_RECORDS)

@@ -4,6 +4,7 @@ const enum wire_type sample_types[SAMPLE_TYPES] = {
 	WIRE_RAFT,	   WIRE_FRAGMENT,      WIRE_ACK,	WIRE_DESCRIBE,	  WIRE_DESCRIPTION,
 	WIRE_SESSION_OPEN, WIRE_SESSION_REPLY, WIRE_CHUNK,	WIRE_CHUNK_REPLY, WIRE_READ,
 	WIRE_RECORDS,	   WIRE_TAIL,	       WIRE_TAIL_REPLY, WIRE_STATUS,	  WIRE_STATUS_REPLY,
+	WIRE_FETCH,	   WIRE_FETCHED,
 };
 
 static uint8_t bulk_bytes[SAMPLE_BULK_MAX];
@@ -77,6 +78,22 @@ void sample_fragment(struct qr_prng *prng, struct wire_fragment *ret_fragment)
 	};
 	ret_fragment->entry_bytes =
 		ret_fragment->offset + (uint32_t)ret_fragment->bulk.size_bytes + up_to(prng, 99);
+}
+
+static void sample_fetched(struct qr_prng *prng, struct wire_fetched *ret_fetched)
+{
+	*ret_fetched = (struct wire_fetched){
+		.index = any(prng),
+		.block = any(prng),
+		.entry_bytes = any32(prng),
+		.offset = up_to(prng, 1 << 20),
+		.status = up_to(prng, 3) == 0 ? any_error(prng) : QR_OK,
+	};
+	if (ret_fetched->status != QR_OK)
+		return;
+	ret_fetched->bulk = any_bulk(prng, 1);
+	ret_fetched->entry_bytes =
+		ret_fetched->offset + (uint32_t)ret_fetched->bulk.size_bytes + up_to(prng, 99);
 }
 
 void sample_ack(struct qr_prng *prng, struct wire_ack *ret_ack)
@@ -264,6 +281,9 @@ void sample_status_reply(struct qr_prng *prng, struct wire_status_reply *ret_rep
 		.polls = any(prng),
 		.polls_empty = any(prng),
 		.retransmits = any(prng),
+		.damaged_entries = any(prng),
+		.repaired_entries = any(prng),
+		.scrubbed_bytes = any(prng),
 		.total = any32(prng),
 		.first = any32(prng),
 		.group_count = up_to(prng, WIRE_STATUS_GROUPS),
@@ -296,6 +316,8 @@ union anything {
 	struct wire_tail_reply tail_reply;
 	struct wire_status status;
 	struct wire_status_reply status_reply;
+	struct wire_fetch fetch;
+	struct wire_fetched fetched;
 };
 
 static void put_peer(struct qr_writer *writer, enum wire_type type, qr_group group,
@@ -305,6 +327,11 @@ static void put_peer(struct qr_writer *writer, enum wire_type type, qr_group gro
 		wire_put_raft(writer, group, &it->raft);
 	} else if (type == WIRE_ACK) {
 		wire_put_ack(writer, group, &it->ack);
+	} else if (type == WIRE_FETCH) {
+		wire_put_fetch(writer, group, &it->fetch);
+	} else if (type == WIRE_FETCHED) {
+		wire_put_fetched(writer, group, &it->fetched);
+		qr_write_bytes(writer, it->fetched.bulk.data, it->fetched.bulk.size_bytes);
 	} else {
 		wire_put_fragment(writer, group, &it->fragment);
 		qr_write_bytes(writer, it->fragment.bulk.data, it->fragment.bulk.size_bytes);
@@ -318,6 +345,8 @@ static void put_anything(struct qr_writer *writer, enum wire_type type, qr_group
 	case WIRE_RAFT:
 	case WIRE_FRAGMENT:
 	case WIRE_ACK:
+	case WIRE_FETCH:
+	case WIRE_FETCHED:
 		put_peer(writer, type, group, it);
 		break;
 	case WIRE_DESCRIBE:
@@ -375,6 +404,13 @@ void sample_put(struct qr_writer *writer, enum wire_type type, struct qr_prng *p
 		break;
 	case WIRE_ACK:
 		sample_ack(prng, &it.ack);
+		break;
+	case WIRE_FETCH:
+		it.fetch = (struct wire_fetch){1 + any(prng) / 2, any(prng), any32(prng),
+					       any32(prng) | 1};
+		break;
+	case WIRE_FETCHED:
+		sample_fetched(prng, &it.fetched);
 		break;
 	case WIRE_DESCRIPTION:
 		sample_description(prng, &it.description);
@@ -441,6 +477,10 @@ static enum qr_error get_peer(const struct wire_message *message, union anything
 		return wire_get_raft(message, &ret_it->raft);
 	if (message->type == WIRE_ACK)
 		return wire_get_ack(message, &ret_it->ack);
+	if (message->type == WIRE_FETCH)
+		return wire_get_fetch(message, &ret_it->fetch);
+	if (message->type == WIRE_FETCHED)
+		return wire_get_fetched(message, &ret_it->fetched);
 	return wire_get_fragment(message, &ret_it->fragment);
 }
 
@@ -450,6 +490,8 @@ static enum qr_error get_anything(const struct wire_message *message, union anyt
 	case WIRE_RAFT:
 	case WIRE_FRAGMENT:
 	case WIRE_ACK:
+	case WIRE_FETCH:
+	case WIRE_FETCHED:
 		return get_peer(message, ret_it);
 	case WIRE_DESCRIBE:
 		return wire_get_describe(message, &ret_it->describe);

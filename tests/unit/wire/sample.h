@@ -10,7 +10,7 @@
 
 /** Every type of message, for loops. */
 extern const enum wire_type sample_types[];
-#define SAMPLE_TYPES 15
+#define SAMPLE_TYPES 17
 
 void sample_raft(struct qr_prng *prng, struct raft_message *ret_message);
 void sample_fragment(struct qr_prng *prng, struct wire_fragment *ret_fragment);

@@ -53,6 +53,9 @@ static void same_counters(const struct wire_status_reply *put, const struct wire
 	SAME(*put, *got, polls);
 	SAME(*put, *got, polls_empty);
 	SAME(*put, *got, retransmits);
+	SAME(*put, *got, damaged_entries);
+	SAME(*put, *got, repaired_entries);
+	SAME(*put, *got, scrubbed_bytes);
 	for (unsigned i = 0; i < WIRE_DROPS; i++)
 		SAME(*put, *got, drops[i]);
 	for (unsigned i = 0; i < WIRE_STAGES; i++) {
@@ -102,7 +105,7 @@ static void the_sizes_are_as_stated(void **state)
 
 static void impossible_status_replies_are_malformed(void **state)
 {
-	/* Body: 300 bytes, a group of 80 bytes, a peer of 18. */
+	/* Body: 324 bytes, a group of 80 bytes, a peer of 18. */
 	static const struct {
 		size_t at;
 		uint8_t value;
@@ -110,19 +113,19 @@ static void impossible_status_replies_are_malformed(void **state)
 		{8, 64},   /* node */
 		{11, 2},   /* direct_io */
 		{12, 1},   /* reserved */
-		{296, 0},  /* groups: fewer than are here */
-		{296, 2},  /* more */
-		{296, 9},  /* too many */
-		{299, 1},  /* far too many */
-		{304, 4},  /* role */
-		{305, 64}, /* leader */
-		{306, QR_ERROR_COUNT},
-		{307, 2},  /* durability */
-		{312, 0},  /* peers: fewer than are here */
-		{312, 9},  /* too many */
-		{313, 1},  /* reserved */
-		{380, 64}, /* peer */
-		{381, 2},  /* connected */
+		{320, 0},  /* groups: fewer than are here */
+		{320, 2},  /* more */
+		{320, 9},  /* too many */
+		{323, 1},  /* far too many */
+		{328, 4},  /* role */
+		{329, 64}, /* leader */
+		{330, QR_ERROR_COUNT},
+		{331, 2},  /* durability */
+		{336, 0},  /* peers: fewer than are here */
+		{336, 9},  /* too many */
+		{337, 1},  /* reserved */
+		{404, 64}, /* peer */
+		{405, 2},  /* connected */
 	};
 	const struct wire_status_reply put = {.group_count = 1, .groups = {{.peer_count = 1}}};
 

@@ -1,0 +1,148 @@
+/*
+ * Entries for peers whose disks have lost them: committed ones only, which are the same everywhere,
+ * from the log window or through a cold reader, which verifies them. Answers go out with what
+ * buffers a turn has left; a request that cannot be served is refused at once, so that the peer
+ * asks another one.
+ *
+ * Damage that is met here is not repaired on a peer's word of where an entry lies: this node's own
+ * reads find it.
+ *
+ * Nothing is remembered for long: a peer that needs more asks again, and its newer request takes
+ * the place of the older one.
+ */
+#include "dataplane/node/internal.h"
+
+#define FETCHED_OVERHEAD_BYTES (WIRE_HEADER_BYTES + WIRE_MESSAGE_HEADER_BYTES + WIRE_FETCHED_BYTES)
+
+static void release_reader(struct dp_fetch *fetch)
+{
+	if (fetch->reader != NULL)
+		dp_reader_release(fetch->reader);
+	fetch->reader = NULL;
+}
+
+static void finish(struct dp_fetch *fetch)
+{
+	release_reader(fetch);
+	*fetch = (struct dp_fetch){0};
+}
+
+void dp_fetch_request(struct dp_core *core, struct dp_group *group, const struct dp_peer *peer,
+		      const struct wire_fetch *request)
+{
+	struct dp_fetch *fetch = &core->fetches[dp_core_peer_position(core, peer)];
+
+	/* The same entry again, further on: its reader stands there. */
+	if (fetch->group != group || fetch->index != request->index)
+		release_reader(fetch);
+	*fetch = (struct dp_fetch){
+		.group = group,
+		.index = request->index,
+		.block = request->block,
+		.offset = request->offset,
+		.left_bytes =
+			request->size_bytes < DP_FETCH_BYTES ? request->size_bytes : DP_FETCH_BYTES,
+		.reader = fetch->reader,
+	};
+}
+
+/** Errors: QR_AGAIN  the disk, or no reader is free; others: it cannot be given. */
+static enum qr_error find(struct dp_core *core, struct dp_fetch *fetch,
+			  struct store_location *ret_at, struct qr_span *ret_bytes)
+{
+	const struct store_missing wanted = {
+		.before = {.index = fetch->index - 1, .block = fetch->block}};
+	struct dp_group *group = fetch->group;
+	enum qr_error error = QR_OK;
+
+	if (group->phase != DP_PHASE_RUNNING || fetch->index > group->applied)
+		return QR_OUT_OF_RANGE;
+	if (store_window_entry(group->log, fetch->index, ret_at, ret_bytes) == QR_OK)
+		return QR_OK;
+	if (fetch->reader == NULL) {
+		fetch->reader = dp_reader_acquire(core, group);
+		if (fetch->reader == NULL)
+			return QR_AGAIN;
+		store_reader_start_at(fetch->reader->reader, group->log, &wanted,
+				      dp_reader_tag(core, fetch->reader));
+	}
+	while (error == QR_OK &&
+	       (!fetch->reader->has_entry || fetch->reader->location.index < fetch->index))
+		error = dp_reader_peek(fetch->reader);
+	if (error != QR_OK)
+		return error;
+	QR_ASSERT(fetch->reader->location.index == fetch->index);
+	*ret_at = fetch->reader->location;
+	*ret_bytes = fetch->reader->bytes;
+	return QR_OK;
+}
+
+/** One datagram. Errors: QR_BUSY  no buffer is left. */
+static enum qr_error answer(struct dp_core *core, const struct dp_peer *peer,
+			    const struct dp_fetch *fetch, struct wire_fetched *fetched)
+{
+	struct qr_writer writer;
+	struct dp_tx *tx = dp_core_tx_begin(core, &writer);
+	uint32_t size_max = peer->config.datagram_max;
+
+	if (tx == NULL)
+		return QR_BUSY;
+	if (size_max > tx->capacity_bytes)
+		size_max = tx->capacity_bytes;
+	if (fetched->bulk.size_bytes > size_max - FETCHED_OVERHEAD_BYTES)
+		fetched->bulk.size_bytes = size_max - FETCHED_OVERHEAD_BYTES;
+	wire_put_fetched(&writer, fetch->group->config->group, fetched);
+	qr_write_bytes(&writer, fetched->bulk.data, fetched->bulk.size_bytes);
+	tx->peer = peer->config.node;
+	dp_core_tx_finish(core, tx, &writer);
+	return QR_OK;
+}
+
+/** Errors: QR_AGAIN  waiting; QR_BUSY  no buffer is left; QR_NOT_FOUND  it is over. */
+static enum qr_error serve(struct dp_core *core, const struct dp_peer *peer, struct dp_fetch *fetch)
+{
+	struct wire_fetched fetched = {.index = fetch->index};
+	struct store_location at;
+	struct qr_span bytes;
+	enum qr_error error = find(core, fetch, &at, &bytes);
+
+	if (error == QR_AGAIN)
+		return QR_AGAIN;
+	if (error == QR_OK && fetch->offset >= at.bytes)
+		error = QR_OUT_OF_RANGE;
+	fetched.status = error;
+	if (error == QR_OK) {
+		uint32_t left = at.bytes - fetch->offset;
+
+		fetched.block = at.block;
+		fetched.entry_bytes = at.bytes;
+		fetched.offset = fetch->offset;
+		fetched.bulk =
+			(struct qr_span){bytes.data + fetch->offset,
+					 left < fetch->left_bytes ? left : fetch->left_bytes};
+	}
+	if (answer(core, peer, fetch, &fetched) != QR_OK)
+		return QR_BUSY;
+	fetch->offset += (uint32_t)fetched.bulk.size_bytes;
+	fetch->left_bytes -= (uint32_t)fetched.bulk.size_bytes;
+	return error != QR_OK || fetch->left_bytes == 0 || fetch->offset == at.bytes ? QR_NOT_FOUND
+										     : QR_OK;
+}
+
+void dp_fetch_pump(struct dp_core *core)
+{
+	core->fetching = false;
+	for (uint32_t p = 0; p < core->peer_count; p++) {
+		struct dp_fetch *fetch = &core->fetches[p];
+		enum qr_error error = QR_OK;
+
+		if (fetch->group != NULL && dp_core_link_is_down(core, core->peers[p].config.node))
+			finish(fetch);
+		while (fetch->group != NULL && error == QR_OK) {
+			error = serve(core, &core->peers[p], fetch);
+			if (error == QR_NOT_FOUND)
+				finish(fetch);
+		}
+		core->fetching = core->fetching || fetch->group != NULL;
+	}
+}

@@ -1,0 +1,174 @@
+/*
+ * Disks that forget what they had: entries come back from the other nodes, while the group serves.
+ * What is written in place of a lost entry is compared with the committed log by the simulator.
+ */
+#include "tests/sim/story.h"
+
+#include <string.h>
+
+#define MIB (1u << 20)
+
+static struct story *begin(uint64_t seed, qr_node nodes)
+{
+	struct story *story = story_create(seed, nodes);
+
+	story->plan.scrub_bytes_per_second = MIB;
+	story_begin(story);
+	story_run_acked(story, 3000);
+	return story;
+}
+
+/** One past the last block that is settled on every node. */
+static qr_block settled(const struct story *story)
+{
+	qr_block end = UINT64_MAX;
+
+	for (qr_node node = 1; node <= story->plan.node_count; node++) {
+		qr_block block = sim_disk_settled(&story->world.nodes[node].disk, 1);
+
+		if (block < end)
+			end = block;
+	}
+	return end;
+}
+
+/** A bit of the block flips, unless it is of a gap: nothing is lost there. */
+static bool flip(struct story *story, qr_node node, qr_block block)
+{
+	struct sim_media *media = &story->world.nodes[node].disk.media;
+	struct sim_place place = sim_media_place(media, 1, block);
+	uint8_t bytes[QR_BLOCK_BYTES];
+	uint64_t bit = qr_prng_below(&story->world.prng, 8ull * QR_BLOCK_BYTES);
+
+	memcpy(bytes, sim_media_at(media, place), sizeof(bytes));
+	if (sim_media_is_zero(bytes))
+		return false;
+	bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	sim_media_damage(media, place, bytes);
+	return true;
+}
+
+static uint32_t damage_of(const struct story *story, qr_node node)
+{
+	return sim_media_damage_count(&story->world.nodes[node].disk.media);
+}
+
+static uint32_t damage_of_all(const struct story *story)
+{
+	uint32_t count = 0;
+
+	for (qr_node node = 1; node <= story->plan.node_count; node++)
+		count += damage_of(story, node);
+	return count;
+}
+
+static void rot_is_found_and_repaired_while_the_group_serves(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		struct story *story = begin(seed, 3);
+		qr_node leader = story_leader(story);
+		qr_node rots = story_next(story, leader, (qr_node)(seed % 3)); /* it, too */
+		uint64_t acked = story->world.count.acked;
+
+		for (qr_block block = 3; block < settled(story); block += 7)
+			(void)flip(story, rots, block);
+		assert_true(damage_of(story, rots) > 20);
+		STORY_AWAIT(story, damage_of(story, rots) == 0);
+		assert_int_equal(story_leader(story), leader);
+		assert_true(story->world.count.acked > acked);
+		assert_int_equal(story->world.count.damage_found, 0);
+		story_end(story);
+	}
+}
+
+/* Of each entry one good copy is left, each time another one. */
+static void different_damage_on_every_replica_heals(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		struct story *story = begin(10 + seed, 3);
+		const struct sim_log *log = &story->world.oracle.logs[1];
+		qr_block end = settled(story);
+
+		for (qr_index i = 0; i < log->count && log->entries[i].block < end; i++) {
+			const struct sim_entry *entry = &log->entries[i];
+
+			for (qr_node node = 1; node <= 3; node++) {
+				if (i % 3 + 1 != node) {
+					(void)flip(story, node,
+						   entry->block + (i + node) % entry->blocks);
+				}
+			}
+		}
+		assert_true(damage_of_all(story) > end);
+		STORY_AWAIT_IN(story, STORY_STEP_NS, 600 * STORY_SECOND, damage_of_all(story) == 0);
+		assert_int_equal(story->world.count.damage_found, 0);
+		story_run_acked(story, 300);
+		story_end(story);
+	}
+}
+
+/* An entry that nobody has is an error for its readers; the rest of the log is served and mended.
+ */
+static void what_nobody_has_stays_lost_and_nothing_else(void **state)
+{
+	struct story *story = begin(20, 3);
+	qr_block middle = settled(story) / 2;
+	const uint32_t lost = 3;
+
+	(void)state;
+	while (!flip(story, 1, middle))
+		middle++;
+	assert_true(flip(story, 2, middle) && flip(story, 3, middle));
+	for (qr_node node = 1; node <= 3; node++) {
+		(void)flip(story, node, middle / 2 + node);
+		(void)flip(story, node, settled(story) - 2 - node);
+	}
+	STORY_AWAIT_IN(story, STORY_STEP_NS, 300 * STORY_SECOND, damage_of_all(story) == lost);
+	story_run_acked(story, 300);
+	/* Somebody finds a copy. */
+	sim_media_mend_at(&story->world.nodes[2].disk.media, 0);
+	STORY_AWAIT(story, damage_of_all(story) == 0);
+	story_end(story);
+}
+
+/* It has no memory of the entry either: a follower that lags behind needs it from the disk. */
+static void a_leader_repairs_what_it_needs_for_a_follower(void **state)
+{
+	struct story *story = story_create(30, 3);
+	qr_node leader;
+	qr_node lags;
+	uint32_t isolated;
+
+	(void)state;
+	story_begin(story); /* nothing is scrubbed */
+	leader = story_leader(story);
+	lags = story_next(story, leader, 1);
+	isolated = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = lags},
+			       STORY_FOR_EVER);
+	story_run_acked(story, 4000);
+	story_run(story, 2 * STORY_SECOND);
+	for (qr_block block = story_group(story, lags)->log->last.block;
+	     block < sim_disk_settled(&story->world.nodes[leader].disk, 1); block += 5)
+		(void)flip(story, leader, block);
+	assert_true(damage_of(story, leader) > 10);
+	story_heal(story, isolated);
+	STORY_AWAIT(story, story_group(story, lags)->raft.last + 5 >=
+				   story_group(story, leader)->raft.commit);
+	assert_true(story->world.count.repairs > 0);
+	assert_int_equal(story_leader(story), leader);
+	story_end(story);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rot_is_found_and_repaired_while_the_group_serves),
+		cmocka_unit_test(different_damage_on_every_replica_heals),
+		cmocka_unit_test(what_nobody_has_stays_lost_and_nothing_else),
+		cmocka_unit_test(a_leader_repairs_what_it_needs_for_a_follower),
+	};
+
+	return cmocka_run_group_tests_name("sim/repair", tests, NULL, NULL);
+}
