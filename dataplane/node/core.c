@@ -32,6 +32,7 @@ static void group_create(struct dp_group *group, struct qr_arena *arena,
 		.checkpoints_max = own->checkpoints_max,
 		.snapshot_blocks = own->snapshot_blocks,
 		.lazy = config->durability == WIRE_DURABLE_MEMORY,
+		.mends = own->peer_count != 0,
 	};
 	struct store_log *log;
 	struct dp_sessions *sessions;
@@ -186,22 +187,49 @@ bool dp_core_link_is_down(const struct dp_core *core, qr_node node)
 	return core->published != NULL && qr_nodes_has(core->published->links_down, node);
 }
 
+/** A group that waits for an entry at its start asks for it, and is asked for others. */
+static bool may_hear(const struct dp_group *group, enum wire_type type)
+{
+	return group->phase == DP_PHASE_RUNNING ||
+	       (group->mends && (type == WIRE_FETCH || type == WIRE_FETCHED));
+}
+
+static enum qr_error receive_repair(struct dp_core *core, struct dp_group *group,
+				    const struct dp_peer *peer, const struct wire_message *message)
+{
+	struct wire_fetched fetched;
+	struct wire_fetch fetch;
+	enum qr_error error;
+
+	if (message->type == WIRE_FETCH) {
+		error = wire_get_fetch(message, &fetch);
+		if (error == QR_OK)
+			dp_fetch_request(core, group, peer, &fetch);
+	} else {
+		error = wire_get_fetched(message, &fetched);
+		if (error == QR_OK)
+			dp_repair_fetched(core, group, peer, &fetched);
+	}
+	return error;
+}
+
 static void receive_from_peer(struct dp_core *core, struct dp_peer *peer,
 			      const struct wire_message *message)
 {
 	struct dp_group *group = dp_core_find_group(core, message->group);
 	enum qr_error error = QR_MALFORMED;
 
-	if (group == NULL || group->phase != DP_PHASE_RUNNING) {
+	if (group == NULL || !may_hear(group, message->type)) {
 		dp_core_drop(core, WIRE_DROP_UNKNOWN_GROUP);
 		return;
 	}
-	if (!qr_nodes_has(raft_configuration_members(&group->raft.configuration),
-			  peer->config.node)) {
+	if (!qr_nodes_has(dp_group_members(group), peer->config.node)) {
 		dp_core_drop(core, WIRE_DROP_NOT_PEER);
 		return;
 	}
-	if (message->type == WIRE_FRAGMENT) {
+	if (message->type == WIRE_FETCH || message->type == WIRE_FETCHED) {
+		error = receive_repair(core, group, peer, message);
+	} else if (message->type == WIRE_FRAGMENT) {
 		struct wire_fragment fragment;
 
 		error = wire_get_fragment(message, &fragment);
@@ -213,18 +241,6 @@ static void receive_from_peer(struct dp_core *core, struct dp_peer *peer,
 		error = wire_get_ack(message, &ack);
 		if (error == QR_OK)
 			dp_replicate_ack(core, group, peer, &ack);
-	} else if (message->type == WIRE_FETCH) {
-		struct wire_fetch fetch;
-
-		error = wire_get_fetch(message, &fetch);
-		if (error == QR_OK)
-			dp_fetch_request(core, group, peer, &fetch);
-	} else if (message->type == WIRE_FETCHED) {
-		struct wire_fetched fetched;
-
-		error = wire_get_fetched(message, &fetched);
-		if (error == QR_OK)
-			dp_repair_fetched(core, group, peer, &fetched);
 	} else if (message->type == WIRE_RAFT) {
 		struct raft_message raft;
 		struct raft_event event = {.kind = RAFT_EVENT_MESSAGE, .message = &raft};
@@ -569,7 +585,7 @@ qr_ns dp_core_next_deadline(const struct dp_core *core)
 {
 	qr_ns deadline_ns;
 
-	if (core->recovering != 0 || core->reply_count != 0)
+	if (core->recovering > core->mending || core->reply_count != 0)
 		return core->now_ns;
 	deadline_ns = dp_repair_deadline(core);
 	if (core->fetching && core->now_ns + core->config.retransmit_min_ns < deadline_ns)

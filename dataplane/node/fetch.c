@@ -55,9 +55,11 @@ static enum qr_error find(struct dp_core *core, struct dp_fetch *fetch,
 	struct dp_group *group = fetch->group;
 	enum qr_error error = QR_OK;
 
-	if (group->phase != DP_PHASE_RUNNING || fetch->index > group->applied)
+	if (fetch->index > dp_group_readable(group))
 		return QR_OUT_OF_RANGE;
-	if (store_window_entry(group->log, fetch->index, ret_at, ret_bytes) == QR_OK)
+	/* The window of one that recovers holds what is being read. */
+	if (group->phase == DP_PHASE_RUNNING &&
+	    store_window_entry(group->log, fetch->index, ret_at, ret_bytes) == QR_OK)
 		return QR_OK;
 	if (fetch->reader == NULL) {
 		fetch->reader = dp_reader_acquire(core, group);

@@ -280,10 +280,30 @@ void dp_group_tick(struct dp_core *core, struct dp_group *group)
 		dp_group_step(core, group, &event);
 }
 
+qr_nodes dp_group_members(const struct dp_group *group)
+{
+	const struct raft_configuration *configuration =
+		group->phase == DP_PHASE_RUNNING ? &group->raft.configuration
+						 : &store_log_slot(group->log)->configuration;
+
+	return raft_configuration_members(configuration);
+}
+
+qr_index dp_group_readable(const struct dp_group *group)
+{
+	if (group->phase == DP_PHASE_RUNNING)
+		return group->applied;
+	/* What recovery has verified below the settled prefix. */
+	return group->mends ? store_log_durable(group->log).index : 0;
+}
+
 enum qr_error dp_group_refusal(const struct dp_group *group)
 {
 	if (group->phase == DP_PHASE_DAMAGED)
 		return group->damage;
+	/* It starts, and misses an entry that none of the others had so far. */
+	if (group->mends && group->lost_index == store_log_last(group->log) + 1)
+		return QR_CORRUPT;
 	if (group->phase != DP_PHASE_RUNNING)
 		return QR_BUSY;
 	return QR_OK;
@@ -334,6 +354,17 @@ static bool has_configuration(const struct dp_group *group)
 	return raft_configuration_is_valid(&store_log_slot(group->log)->configuration);
 }
 
+static void set_mends(struct dp_core *core, struct dp_group *group, bool mends)
+{
+	if (mends && !group->mends) {
+		core->mending++;
+	} else if (!mends && group->mends) {
+		core->mending--;
+	}
+	group->mends = mends;
+	group->asked = group->asked && mends;
+}
+
 static void start_running(struct dp_core *core, struct dp_group *group)
 {
 	const struct dp_core_config *own = &core->config;
@@ -359,6 +390,7 @@ static void start_running(struct dp_core *core, struct dp_group *group)
 	raft_init(&group->raft, &parameters, &recovered, group->runs, group->run_count,
 		  core->now_ns);
 	group->phase = DP_PHASE_RUNNING;
+	set_mends(core, group, false);
 	apply_prefix(core, group, slot->settled.index, slot->settled.offset);
 	if (recovered.commit > group->applied)
 		apply_unseen(core, group, recovered.commit);
@@ -372,8 +404,35 @@ static void refuse(struct dp_core *core, struct dp_group *group, enum qr_error d
 {
 	group->phase = DP_PHASE_DAMAGED;
 	group->damage = damage;
+	set_mends(core, group, false);
 	dp_snapshot_release(core, group);
 	core->recovering--;
+}
+
+/**
+ * A settled entry is missing: it is asked of the others, and then its place is looked at again,
+ * also if nobody had it: perhaps the disk can read it by now.
+ */
+static void mend(struct dp_core *core, struct dp_group *group)
+{
+	struct store_missing missing = store_recover_missing(group->log);
+
+	set_mends(core, group, true);
+	group->deadline_ns = UINT64_MAX;
+	if (dp_repair_is_under_way(core, group))
+		return;
+	if (group->unfit) { /* the entries in front of it are not those that were committed */
+		refuse(core, group, QR_CORRUPT);
+	} else if (group->asked) {
+		group->asked = !store_recover_again(group->log);
+		group->deadline_ns = core->now_ns;
+	} else {
+		group->asked = dp_repair_ask(core, group, &missing);
+		if (!group->asked)
+			group->deadline_ns = group->lost_until_ns;
+	}
+	if (group->deadline_ns < core->deadline_ns)
+		core->deadline_ns = group->deadline_ns;
 }
 
 void dp_group_recover(struct dp_core *core, struct dp_group *group)
@@ -386,7 +445,9 @@ void dp_group_recover(struct dp_core *core, struct dp_group *group)
 		if (error == QR_OK)
 			error = take_recovered(group, &found);
 	}
-	if (error == QR_NOT_FOUND && !has_configuration(group)) {
+	if (error == QR_BUSY) {
+		mend(core, group);
+	} else if (error == QR_NOT_FOUND && !has_configuration(group)) {
 		refuse(core, group, QR_CORRUPT);
 	} else if (error == QR_NOT_FOUND) {
 		start_running(core, group);

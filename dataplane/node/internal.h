@@ -52,6 +52,10 @@ static inline bool dp_group_is_leader(const struct dp_group *group)
 {
 	return group->phase == DP_PHASE_RUNNING && group->raft.role == RAFT_LEADER;
 }
+/** Of the configuration in force. */
+qr_nodes dp_group_members(const struct dp_group *group);
+/** The newest entry that is known to be committed and can be read from the disk. */
+qr_index dp_group_readable(const struct dp_group *group);
 /** Why a group cannot serve now; QR_OK if it can. */
 enum qr_error dp_group_refusal(const struct dp_group *group);
 /** The same, for what only a leader does: NOT_LEADER as well. */

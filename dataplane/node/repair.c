@@ -8,15 +8,17 @@
  * that need it wait meanwhile; if nobody has it, they are told so, and it is tried again later.
  *
  * Only committed entries are asked for, and peers give nothing else: they are the same everywhere.
+ * A group that misses a settled one at its start asks for it in the same way, and gives others what
+ * it has verified so far.
  *
  * Never two cores at one entry, and nothing that consensus knows of: a crash at any line leaves the
  * damage as it was.
  */
 #include "dataplane/node/internal.h"
 
-#define PATIENCE_TIMES 8     /* of the retransmission floor: then it is asked again */
-#define ASKS_MAX 4	     /* of one peer, without an answer */
-#define LATER_NS 1000000000u /* nobody has it: when it is tried again */
+#define PATIENCE_TIMES 8	 /* of the retransmission floor: then it is asked again */
+#define ASKS_MAX 4		 /* of one peer, without an answer */
+#define LATER_NS_MAX 1000000000u /* nobody has it: the longest time until it is tried again */
 #define SCRUB_PIECE_BYTES (256u << 10)
 
 static size_t entry_bytes_max(const struct dp_core_config *config)
@@ -53,7 +55,7 @@ bool dp_repair_ask(struct dp_core *core, struct dp_group *group,
 	struct dp_repair *repair = &core->repair;
 	qr_index index = missing->before.index + 1;
 
-	if (core->peer_count == 0 || index > group->applied ||
+	if (core->peer_count == 0 || (!group->mends && index > group->applied) ||
 	    dp_repair_is_hopeless(core, group, index))
 		return false;
 	group->waits_for_repair = repair->group != NULL;
@@ -86,9 +88,17 @@ static void end(struct dp_repair *repair)
 static void give_up(struct dp_core *core)
 {
 	struct dp_repair *repair = &core->repair;
+	struct dp_group *group = repair->group;
+	qr_index index = repair->missing.before.index + 1;
 
-	repair->group->lost_index = repair->missing.before.index + 1;
-	repair->group->lost_until_ns = core->now_ns + LATER_NS;
+	group->unfit = repair->unfit;
+	if (group->lost_index != index) {
+		group->lost_index = index;
+		group->lost_for_ns = PATIENCE_TIMES * core->config.retransmit_min_ns;
+	} else if (group->lost_for_ns < LATER_NS_MAX) {
+		group->lost_for_ns *= 2; /* others start at the same time, and get further */
+	}
+	group->lost_until_ns = core->now_ns + group->lost_for_ns;
 	end(repair);
 }
 
@@ -96,8 +106,8 @@ static void give_up(struct dp_core *core)
 static qr_node next_peer(const struct dp_core *core, const struct dp_repair *repair)
 {
 	const struct raft_group *raft = &repair->group->raft;
-	qr_nodes left = raft_configuration_members(&raft->configuration) & ~repair->asked &
-			~qr_nodes_of(core->config.node);
+	qr_nodes left =
+		dp_group_members(repair->group) & ~repair->asked & ~qr_nodes_of(core->config.node);
 
 	if (raft->leader != 0 && qr_nodes_has(left, raft->leader))
 		return raft->leader;
@@ -147,13 +157,18 @@ static bool send_request(struct dp_core *core)
 	return true;
 }
 
+static bool can_repair(const struct dp_group *group)
+{
+	return group->mends || (group->phase == DP_PHASE_RUNNING && !group->raft.failed);
+}
+
 static void pump_repair(struct dp_core *core)
 {
 	struct dp_repair *repair = &core->repair;
 
 	if (repair->group == NULL)
 		return;
-	if (repair->group->phase != DP_PHASE_RUNNING || repair->group->raft.failed) {
+	if (!can_repair(repair->group)) {
 		if (!store_repair_is_busy(repair->group->log))
 			end(repair);
 		return;
@@ -192,7 +207,8 @@ static void take_entry(struct dp_core *core)
 	}
 	repair->writing = error == QR_OK;
 	if (error != QR_OK) {
-		dp_core_drop(core, WIRE_DROP_CHECKSUM);
+		dp_core_drop(core, WIRE_DROP_STALE);
+		repair->unfit = true;
 		ask_another(core);
 	}
 }

@@ -61,12 +61,16 @@ struct dp_group {
 	qr_ns deadline_ns;     /* raft's, and the transport's */
 	bool waits_for_repair; /* of another group's entry, before one of its own */
 	qr_index lost_index;   /* no member had it */
-	qr_ns lost_until_ns;   /* it is not asked for again before */
+	qr_ns lost_until_ns;   /* it is not asked for again before, */
+	qr_ns lost_for_ns;     /* so long: twice as long each time */
 	uint64_t owed;	       /* by the disk: a number, and since when it is this */
 	qr_ns owed_since_ns;
 	uint64_t elections;
 
 	/* recovery */
+	bool mends;	    /* it waits for an entry that its disk has lost, */
+	bool asked;	    /* which was asked for since its place was looked at */
+	bool unfit;	    /* what the others have does not follow what is here */
 	uint32_t run_count; /* in `runs`, which holds the newest */
 	struct raft_term_run runs[RAFT_TERM_RUNS_MAX];
 	qr_index commit_hint;
@@ -146,6 +150,7 @@ struct dp_repair {
 	qr_node peer;	/* that is being asked; 0: nobody yet */
 	uint8_t asks;	/* since it last answered */
 	bool writing;	/* it is here, and on its way to the disk */
+	bool unfit;	/* somebody gave an entry that does not follow what is here */
 	qr_block block;
 	uint32_t entry_bytes;
 	uint32_t received_bytes; /* without a hole */
@@ -263,6 +268,7 @@ struct dp_core {
 	struct dp_group *groups;
 	qr_ns deadline_ns;   /* the earliest of the groups' */
 	uint32_t recovering; /* groups not yet running or damaged */
+	uint32_t mending;    /* those of them that wait for an entry from a peer */
 	struct raft_effects effects;
 
 	uint32_t peer_count;

@@ -244,6 +244,7 @@ enum store_recovery_phase {
 	STORE_RECOVERY_SLOTS, /* both slots are being read */
 	STORE_RECOVERY_STATE, /* so is a snapshot */
 	STORE_RECOVERY_SCAN,  /* entry after entry */
+	STORE_RECOVERY_MEND,  /* until somebody has given the next one */
 	STORE_RECOVERY_LOOK,  /* behind the first hole: torn, or damage? */
 	STORE_RECOVERY_SCRUB, /* the torn tail is being zeroed */
 	STORE_RECOVERY_SYNC,  /* what was read is being made durable */

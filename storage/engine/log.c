@@ -81,6 +81,8 @@ unsigned store_log_poll(struct store_log *log, struct store_op *ops, unsigned ma
 		taken += store_slots_poll(log, &ops[taken]);
 	if (log->condition == QR_AGAIN)
 		taken += store_recovery_poll(log, ops + taken, max - taken);
+	if (log->condition == QR_AGAIN && taken < max)
+		taken += store_repair_poll(log, &ops[taken]);
 	if (taken < max)
 		taken += store_scrub_poll(log, &ops[taken]);
 	if (!is_open_for_writing(log))

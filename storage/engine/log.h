@@ -55,6 +55,7 @@ struct store_log_parameters {
 	uint32_t checkpoints_max;  /* of the sparse index; when full, every second one is dropped */
 	uint32_t snapshot_blocks;  /* of log from one snapshot to the next; 0: none is taken */
 	bool lazy;		   /* durability = memory: accepted is called durable */
+	bool mends;		   /* recovery waits for what is missing below the settled prefix */
 };
 
 /**
@@ -66,6 +67,14 @@ struct store_log *store_log_create(struct qr_arena *arena,
 
 /** The window's memory, for registration with io_uring. */
 struct qr_span store_log_window(const struct store_log *log);
+
+/** An entry by its place: behind its predecessor, of which more or less is known. */
+struct store_missing {
+	struct store_prefix before; /* only index and block are known unless `linked` */
+	bool linked;
+	bool placed;	 /* it begins at before.block; else there, or at the next stride */
+	uint64_t digest; /* of its header; 0: not known */
+};
 
 /* ---- start: recovery ---- */
 
@@ -109,6 +118,8 @@ QR_MUST_USE enum qr_error store_recover_state(struct store_log *log,
  * The next verified entry of the log, oldest first.
  * Errors: QR_AGAIN        waiting for the disk;
  *         QR_NOT_FOUND    done: the end of the log; a torn tail has been cut. The log is open.
+ *         QR_BUSY         a settled entry is missing, and parameters.mends: see
+ *                         store_recover_missing;
  *         QR_CORRUPT      damage below what may be torn: nothing was cut (see store_log_damage);
  *         QR_FOREIGN, QR_VERSION  another cluster's, node's or format's files;
  *         QR_CONFIG       the group was created with another geometry; QR_IO.
@@ -116,6 +127,14 @@ QR_MUST_USE enum qr_error store_recover_state(struct store_log *log,
  */
 QR_MUST_USE enum qr_error store_recover_next(struct store_log *log,
 					     struct store_recovered_entry *ret_entry);
+
+/** After QR_BUSY: which entry. It can be written with store_repair_write. */
+struct store_missing store_recover_missing(const struct store_log *log);
+/**
+ * Look at its place again: it was repaired, or can perhaps be read by now.
+ * @return false: not yet, the disk still owes something.
+ */
+bool store_recover_again(struct store_log *log);
 
 /** What the slots said; valid once recovery has given its first entry or its end. */
 const struct store_slot *store_log_slot(const struct store_log *log);
@@ -327,14 +346,6 @@ void store_reader_start_index(struct store_reader *reader, struct store_log *log
 			      uint64_t tag);
 void store_reader_start_offset(struct store_reader *reader, struct store_log *log, qr_offset offset,
 			       uint64_t tag);
-/** An entry by its place: behind its predecessor, of which more or less is known. */
-struct store_missing {
-	struct store_prefix before; /* only index and block are known unless `linked` */
-	bool linked;
-	bool placed;	 /* it begins at before.block; else there, or at the next stride */
-	uint64_t digest; /* of its header; 0: not known */
-};
-
 /**
  * Start at that entry. Nothing in front of it is read: damage there does not matter.
  */

@@ -15,7 +15,8 @@
  * is damaged: cutting it would take back a promise. What decides:
  *
  *   1. The slots name a settled prefix that was durable here and committed (noted once a second and
- *      at every change of the hard state). A hole at or below its end is damage.
+ *      at every change of the hard state). A hole at or below its end is damage; the other replicas
+ *      have what is missing, so recovery waits for it, if somebody asks them (parameters.mends).
  *
  *   2. Nothing is ever written beyond store_reach(end of the durable prefix), and what is cut off
  * is zeroed before anything is written in its place (write.c, scrub.c). So a valid entry of this
@@ -204,6 +205,19 @@ static enum qr_error fail(struct store_log *log, enum qr_error error)
 	return error;
 }
 
+/**
+ * The next entry is settled and not there. Readers are given what was verified so far: other
+ * replicas may ask for it, and miss something else.
+ */
+static enum qr_error miss(struct store_log *log, enum qr_error error)
+{
+	if (!log->parameters.mends)
+		return fail(log, error);
+	log->recovery.phase = STORE_RECOVERY_MEND;
+	log->writes.flushed = log->last;
+	return QR_BUSY;
+}
+
 static void note_damage(struct store_log *log, qr_block block, enum qr_error reason)
 {
 	uint32_t segment_blocks = log->parameters.geometry.segment_blocks;
@@ -323,7 +337,7 @@ static enum qr_error begin_look(struct store_log *log, enum qr_error reason)
 
 	note_damage(log, log->last.block, reason);
 	if (log->last.index < log->slots.current.settled.index)
-		return fail(log, QR_CORRUPT);
+		return miss(log, QR_CORRUPT);
 	recovery->phase = STORE_RECOVERY_LOOK;
 	recovery->stride_hole = log->last.block / log->stride_blocks;
 	recovery->stride_look = recovery->stride_hole;
@@ -386,8 +400,11 @@ static enum qr_error step_scan(struct store_log *log, struct store_recovered_ent
 	if (error == QR_NOT_FOUND || is_no_hole(second))
 		error = second;
 	if (is_no_hole(error)) {
+		bool settled = log->last.index < log->slots.current.settled.index;
+
 		note_damage(log, tail, error);
-		return fail(log, error);
+		return settled && (error == QR_IO || error == QR_FOREIGN) ? miss(log, error)
+									  : fail(log, error);
 	}
 	error = begin_look(log, error);
 	return error == QR_OK ? QR_NOT_FOUND : error;
@@ -531,6 +548,8 @@ enum qr_error store_recover_next(struct store_log *log, struct store_recovered_e
 			if (error == QR_NOT_FOUND)
 				error = QR_OK;
 			break;
+		case STORE_RECOVERY_MEND:
+			return QR_BUSY;
 		case STORE_RECOVERY_LOOK:
 			error = step_look(log);
 			break;
@@ -558,6 +577,29 @@ enum qr_error store_recover_next(struct store_log *log, struct store_recovered_e
 		if (error != QR_OK)
 			return error;
 	}
+}
+
+struct store_missing store_recover_missing(const struct store_log *log)
+{
+	QR_ASSERT(log->recovery.phase == STORE_RECOVERY_MEND);
+	return (struct store_missing){.before = log->last, .linked = true};
+}
+
+bool store_recover_again(struct store_log *log)
+{
+	struct store_recovery *recovery = &log->recovery;
+
+	QR_ASSERT(recovery->phase == STORE_RECOVERY_MEND);
+	for (unsigned i = 0; i <= recovery->ahead; i++) {
+		if (recovery->reads[i].inflight)
+			return false;
+	}
+	for (unsigned i = 0; i <= recovery->ahead; i++)
+		recovery->reads[i] = (struct store_recovery_read){.stride = UINT64_MAX};
+	recovery->stride_next = log->last.block / log->stride_blocks;
+	recovery->damage = (struct store_damage){0};
+	recovery->phase = STORE_RECOVERY_SCAN;
+	return true;
 }
 
 struct store_damage store_log_damage(const struct store_log *log)

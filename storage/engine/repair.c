@@ -1,15 +1,36 @@
 /*
  * An entry that the disk has lost is written again, at its own place, from bytes that a peer gave.
  *
- * Only what is committed and was durable here is ever repaired, so no other write can meet this
- * one, and nothing that it stands for can be cut off. The bytes are judged as if they had been
- * read: the whole entry, at its position, after its predecessor. A crash in the middle leaves the
- * entry as damaged as it was, or torn; it is found again.
+ * Only what is committed and was durable here is ever repaired, in a running log or by recovery, so
+ * no other write can meet this one, and nothing that it stands for can be cut off. The bytes are
+ * judged as if they had been read: the whole entry, at its position, after its predecessor. A crash
+ * in the middle leaves the entry as damaged as it was, or torn; it is found again.
  */
 #include "consensus/base/assert.h"
 #include "storage/engine/internal.h"
 
 #include <string.h>
+
+static bool is_mending(const struct store_log *log)
+{
+	return log->condition == QR_AGAIN && log->recovery.phase == STORE_RECOVERY_MEND;
+}
+
+/** Committed, and durable here once; at a start, the entry that recovery waits for. */
+static enum qr_error check_range(const struct store_log *log, qr_index index, qr_block end)
+{
+	qr_block ready = log->segments.ready * log->parameters.geometry.segment_blocks;
+	bool belongs = index <= log->writes.flushed.index && index <= log->released &&
+		       end <= log->writes.flushed.block;
+
+	if (is_mending(log)) {
+		belongs = index == log->last.index + 1 &&
+			  index <= log->slots.current.settled.index && end <= ready;
+	} else if (log->condition != QR_OK && log->condition != QR_NO_SPACE) {
+		return log->condition;
+	}
+	return belongs ? QR_OK : QR_OUT_OF_RANGE;
+}
 
 enum qr_error store_repair_write(struct store_log *log, const struct store_missing *missing,
 				 qr_block block, uint8_t *bytes, uint32_t entry_bytes)
@@ -31,11 +52,9 @@ enum qr_error store_repair_write(struct store_log *log, const struct store_missi
 	enum qr_error error;
 
 	QR_ASSERT(!store_repair_is_busy(log));
-	if (log->condition != QR_OK && log->condition != QR_NO_SPACE)
-		return log->condition;
-	if (expected.index > log->writes.flushed.index || expected.index > log->released ||
-	    block + blocks > log->writes.flushed.block)
-		return QR_OUT_OF_RANGE;
+	error = check_range(log, expected.index, block + blocks);
+	if (error != QR_OK)
+		return error;
 	if (block != missing->before.block &&
 	    (missing->placed || block != store_stride_end(log, missing->before.block)))
 		return QR_STALE;
@@ -55,7 +74,7 @@ enum qr_error store_repair_write(struct store_log *log, const struct store_missi
 
 bool store_repair_is_busy(const struct store_log *log)
 {
-	bool goes_on = log->condition == QR_OK || log->condition == QR_NO_SPACE;
+	bool goes_on = log->condition == QR_OK || log->condition == QR_NO_SPACE || is_mending(log);
 
 	return log->repair.inflight || (goes_on && log->repair.wanted);
 }

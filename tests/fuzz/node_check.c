@@ -189,7 +189,7 @@ static void check_client_message(struct rig *rig, const struct wire_message *mes
 	QR_ASSERT(error == QR_OK);
 }
 
-/** It asks for what it has applied only. */
+/** It asks for what it has applied only; at its start, for what is settled. */
 static void check_fetch(const struct rig *rig, const struct wire_message *message)
 {
 	const struct dp_group *group = dp_core_find_group(rig->core, message->group);
@@ -197,7 +197,8 @@ static void check_fetch(const struct rig *rig, const struct wire_message *messag
 	enum qr_error error = wire_get_fetch(message, &fetch);
 
 	QR_ASSERT(error == QR_OK && group != NULL);
-	QR_ASSERT(fetch.index <= group->applied);
+	QR_ASSERT(fetch.index <=
+		  (group->mends ? store_log_slot(group->log)->settled.index : group->applied));
 }
 
 /** And it gives nothing else. */
@@ -208,7 +209,7 @@ static void check_fetched(const struct rig *rig, const struct wire_message *mess
 	enum qr_error error = wire_get_fetched(message, &fetched);
 
 	QR_ASSERT(error == QR_OK && group != NULL);
-	QR_ASSERT(fetched.status != QR_OK || fetched.index <= group->applied);
+	QR_ASSERT(fetched.status != QR_OK || fetched.index <= dp_group_readable(group));
 }
 
 void rig_check_datagram(struct rig *rig, const struct dp_tx *tx)

@@ -26,12 +26,15 @@ static void check_apart(struct sim_world *world, qr_node node, const struct stor
 /** A write to what the node has durable already: an entry that its disk has lost. */
 static bool is_repair(const struct sim_world *world, qr_node node, const struct store_op *op)
 {
-	const struct dp_group *group = sim_node_group(&world->nodes[node], op->group);
+	const struct dp_group *group = &world->nodes[node].core->groups[op->group - 1];
 	struct sim_place place = sim_disk_place(op, 0);
 
-	return op->kind == STORE_OP_WRITE && group != NULL &&
-	       sim_disk_block(&world->nodes[node].disk, &place) + op->blocks <=
-		       group->log->writes.flushed.block;
+	if (op->kind != STORE_OP_WRITE)
+		return false;
+	if (group->phase == DP_PHASE_RECOVERING)
+		return !sim_media_is_zero(op->data);
+	return sim_disk_block(&world->nodes[node].disk, &place) + op->blocks <=
+	       group->log->writes.flushed.block;
 }
 
 /** What is durable stays as it is: nothing but the committed entry of that place goes there. */

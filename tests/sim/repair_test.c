@@ -82,26 +82,31 @@ static void rot_is_found_and_repaired_while_the_group_serves(void **state)
 	}
 }
 
-/* Of each entry one good copy is left, each time another one. */
+/** Of each settled entry one good copy is left, each time another one. */
+static void damage_all(struct story *story)
+{
+	const struct sim_log *log = &story->world.oracle.logs[1];
+	qr_block end = settled(story);
+
+	for (qr_index i = 0; i < log->count && log->entries[i].block < end; i++) {
+		const struct sim_entry *entry = &log->entries[i];
+		qr_node whole = (qr_node)(i % 3 + 1);
+
+		for (qr_node node = 1; node <= 3; node++) {
+			if (node != whole)
+				(void)flip(story, node, entry->block + (i + node) % entry->blocks);
+		}
+	}
+	assert_true(damage_of_all(story) > end);
+}
+
 static void different_damage_on_every_replica_heals(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 4; seed++) {
 		struct story *story = begin(10 + seed, 3);
-		const struct sim_log *log = &story->world.oracle.logs[1];
-		qr_block end = settled(story);
 
-		for (qr_index i = 0; i < log->count && log->entries[i].block < end; i++) {
-			const struct sim_entry *entry = &log->entries[i];
-
-			for (qr_node node = 1; node <= 3; node++) {
-				if (i % 3 + 1 != node) {
-					(void)flip(story, node,
-						   entry->block + (i + node) % entry->blocks);
-				}
-			}
-		}
-		assert_true(damage_of_all(story) > end);
+		damage_all(story);
 		STORY_AWAIT_IN(story, STORY_STEP_NS, 600 * STORY_SECOND, damage_of_all(story) == 0);
 		assert_int_equal(story->world.count.damage_found, 0);
 		story_run_acked(story, 300);
@@ -161,6 +166,94 @@ static void a_leader_repairs_what_it_needs_for_a_follower(void **state)
 	story_end(story);
 }
 
+/** The node loses power now, with a wrong bit in every seventh settled block from `first` on. */
+static void rot_and_restart(struct story *story, qr_node node, qr_block first, qr_ns for_ns)
+{
+	qr_block end = settled(story);
+
+	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_POWER, .a = node}, for_ns);
+	assert_false(story->world.nodes[node].up);
+	for (qr_block block = first; block < end; block += 7)
+		(void)flip(story, node, block);
+	assert_true(damage_of(story, node) > 20);
+}
+
+static bool all_run(const struct story *story)
+{
+	for (qr_node node = 1; node <= story->plan.node_count; node++) {
+		if (sim_node_group(&story->world.nodes[node], 1) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Without a snapshot that stands for it, it meets the damage when it starts. */
+static void a_start_over_damage_asks_the_others(void **state)
+{
+	struct story *story = story_create(40, 3);
+	qr_node node;
+
+	(void)state;
+	story->plan.snapshot_blocks = 0;
+	story_begin(story);
+	story_run_acked(story, 3000);
+	node = story_next(story, story_leader(story), 1);
+	rot_and_restart(story, node, 3, STORY_SECOND);
+	story_run_acked(story, 300);
+	STORY_AWAIT(story, all_run(story));
+	assert_int_equal(damage_of(story, node), 0);
+	assert_int_equal(story->world.count.damage_found, 0);
+	story_end(story);
+}
+
+/* Nobody runs, so everybody gives what he has verified so far. Entries are of a block here. */
+static void all_start_over_different_damage(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 50; seed < 54; seed++) {
+		struct story *story = story_create(seed, 3);
+		uint64_t acked;
+
+		story->plan.snapshot_blocks = 0;
+		story->plan.entry_max_bytes = 1024;
+		story->plan.record_bytes = 200;
+		story_begin(story);
+		story_run_acked(story, 3000);
+		acked = story->world.count.acked;
+		for (qr_node node = 1; node <= 3; node++)
+			rot_and_restart(story, node, 2 * (qr_block)node, STORY_SECOND);
+		STORY_AWAIT(story, all_run(story));
+		assert_int_equal(damage_of_all(story), 0);
+		STORY_AWAIT(story, story->world.count.acked > acked + 300);
+		assert_int_equal(story->world.count.damage_found, 0);
+		story_end(story);
+	}
+}
+
+/* What nobody has keeps them from starting; it is not cut off, and when it comes back they go on.
+ */
+static void a_start_waits_for_what_nobody_has(void **state)
+{
+	struct story *story = story_create(60, 3);
+	qr_block middle;
+
+	(void)state;
+	story->plan.snapshot_blocks = 0;
+	story_begin(story);
+	story_run_acked(story, 3000);
+	middle = settled(story) / 2;
+	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_POWER_ALL}, 10 * STORY_MS);
+	while (!flip(story, 1, middle))
+		middle++;
+	assert_true(flip(story, 2, middle) && flip(story, 3, middle));
+	story_run(story, 10 * STORY_SECOND);
+	assert_false(all_run(story));
+	sim_media_mend_at(&story->world.nodes[2].disk.media, 0);
+	STORY_AWAIT(story, all_run(story));
+	assert_int_equal(damage_of_all(story), 0);
+	story_end(story);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +261,9 @@ int main(void)
 		cmocka_unit_test(different_damage_on_every_replica_heals),
 		cmocka_unit_test(what_nobody_has_stays_lost_and_nothing_else),
 		cmocka_unit_test(a_leader_repairs_what_it_needs_for_a_follower),
+		cmocka_unit_test(a_start_over_damage_asks_the_others),
+		cmocka_unit_test(all_start_over_different_damage),
+		cmocka_unit_test(a_start_waits_for_what_nobody_has),
 	};
 
 	return cmocka_run_group_tests_name("sim/repair", tests, NULL, NULL);

@@ -199,6 +199,67 @@ static void a_failed_write_poisons_the_log(void **state)
 	assert_int_equal(write_entry(&missing, 49), QR_POISONED);
 }
 
+/** Until recovery has an answer that is not an entry. */
+static enum qr_error recover(void)
+{
+	struct store_recovered_entry found;
+	enum qr_error error;
+
+	while ((error = store_recover_next(rig.log, &found)) == QR_OK || error == QR_AGAIN) {
+		if (error == QR_AGAIN && rig_poll(&rig) == 0)
+			rig_finish(&rig, 0);
+	}
+	return error;
+}
+
+static void look_again(void)
+{
+	rig_drain(&rig); /* what was read ahead */
+	assert_true(store_recover_again(rig.log));
+}
+
+/* Entries 50 and 60 are settled and damaged, nobody has a snapshot, and somebody can be asked. */
+static void a_start_waits_for_a_settled_entry(void **state)
+{
+	uint8_t copies[2][QR_BLOCK_BYTES];
+	struct store_missing missing;
+
+	(void)state;
+	store_log_retry(rig.log);
+	rig_drain(&rig);
+	for (unsigned c = 0; c < 2; c++) {
+		uint8_t *block = disk_block(&rig.disk, 49 + 10 * c);
+
+		memcpy(copies[c], block, QR_BLOCK_BYTES);
+		block[300] ^= 1;
+	}
+	rig.parameters.mends = true;
+	assert_int_equal(rig_open(&rig), QR_BUSY);
+	assert_true(store_log_durable(rig.log).index == 49); /* readers may have these */
+	missing = store_recover_missing(rig.log);
+	assert_true(missing.before.index == 49 && missing.linked);
+
+	/* Looked at again, it is still not there. */
+	look_again();
+	assert_int_equal(recover(), QR_BUSY);
+
+	memcpy(entry, copies[1], QR_BLOCK_BYTES); /* not that one */
+	assert_int_not_equal(write_entry(&missing, 49), QR_OK);
+	memcpy(entry, copies[0], QR_BLOCK_BYTES);
+	assert_int_equal(write_entry(&missing, 49), QR_OK);
+	look_again();
+	assert_int_equal(recover(), QR_BUSY);
+	missing = store_recover_missing(rig.log);
+	assert_true(missing.before.index == 59);
+
+	/* This one heals by itself. */
+	memcpy(disk_block(&rig.disk, 59), copies[1], QR_BLOCK_BYTES);
+	look_again();
+	assert_int_equal(recover(), QR_NOT_FOUND);
+	assert_true(store_log_last(rig.log) == 200);
+	append_upto(210);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +273,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_committed_is_not_repaired, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_failed_write_poisons_the_log, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_start_waits_for_a_settled_entry, set_up,
+						tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
