@@ -86,7 +86,7 @@ static void add_core(const struct dp_plan *plan, qr_node node, uint8_t core,
 	windows = (uint64_t)config.window_blocks * QR_BLOCK_BYTES * count;
 	add_row(budget, windows, "node %u core %u: log windows (%u groups)", node, core, count);
 	add_row(budget, dp_plan_core_bytes(&config) - windows,
-		"node %u core %u: sessions, index, readers", node, core);
+		"node %u core %u: sessions, index, readers, snapshots", node, core);
 }
 
 enum qr_error dp_plan_budget(const struct dp_plan *plan, struct dp_budget *ret_budget)

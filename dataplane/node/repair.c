@@ -11,8 +11,8 @@
  * A group that misses a settled one at its start asks for it in the same way, and gives others what
  * it has verified so far.
  *
- * Never two cores at one entry, and nothing that consensus knows of: a crash at any line leaves the
- * damage as it was.
+ * Consensus knows nothing of it. A crash at any line leaves the damage as it was, or the entry
+ * torn, and it is found again.
  */
 #include "dataplane/node/internal.h"
 
