@@ -11,6 +11,7 @@
 #include "dataplane/transport/assembly.h"
 #include "dataplane/transport/replay.h"
 #include "dataplane/transport/stream.h"
+#include "storage/engine/reader.h"
 
 #define DP_TIMES 4096	   /* entries whose stage times are kept; a power of two */
 #define DP_HELD_MAX 64	   /* messages of a group that wait for the disk */

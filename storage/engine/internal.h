@@ -19,7 +19,7 @@
 #ifndef QR_STORE_ENGINE_INTERNAL_H
 #define QR_STORE_ENGINE_INTERNAL_H
 
-#include "storage/engine/log.h"
+#include "storage/engine/reader.h"
 #include "storage/format/snapshot.h"
 
 #define STORE_SCRUB_BLOCKS 64

@@ -7,6 +7,7 @@
  * reads, stops.
  */
 #include "consensus/base/assert.h"
+#include "storage/engine/reader.h"
 #include "tests/fuzz/damage.h"
 #include "tests/fuzz/fuzz.h"
 

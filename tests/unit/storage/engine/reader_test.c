@@ -1,5 +1,6 @@
 #include "tests/unit/storage/rig.h"
 
+#include "storage/engine/reader.h"
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>

@@ -2,6 +2,7 @@
  */
 #include "tests/unit/storage/rig.h"
 
+#include "storage/engine/reader.h"
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>

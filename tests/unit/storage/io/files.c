@@ -1,6 +1,7 @@
 #include "tests/unit/storage/io/files.h"
 
 #include "consensus/base/assert.h"
+#include "storage/engine/reader.h"
 
 #include <ftw.h>
 #include <sched.h>

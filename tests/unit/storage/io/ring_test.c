@@ -1,6 +1,7 @@
 /* The engine over real files: prepare, write, restart, read back; a disk that is full. */
 #include "tests/unit/storage/io/files.h"
 
+#include "storage/engine/reader.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
