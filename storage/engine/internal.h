@@ -269,6 +269,7 @@ struct store_recovery {
 	uint64_t stride_next;  /* the next to be read */
 	uint64_t stride_hole;  /* LOOK: the stride of the hole */
 	uint64_t stride_look;  /* LOOK: the next to be looked at */
+	qr_block read_again;   /* what lies below was read again since it was verified */
 	uint32_t ahead;	       /* strides read ahead */
 	qr_block torn_end;     /* one past the last block behind the hole that is not zero */
 	uint64_t sync_next;    /* SYNC: the next segment, up to the tail's */

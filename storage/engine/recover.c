@@ -239,6 +239,8 @@ static enum qr_error finish(struct store_log *log)
 
 	log->recovery.phase = STORE_RECOVERY_DONE;
 	log->intact = log->index.base.block;
+	if (log->intact < log->recovery.read_again)
+		log->intact = log->recovery.read_again;
 	store_window_touch(log, read_end);
 	log->released_block = log->intact; /* what is not there any more needs no protection */
 	log->writes.flushed = log->last;
@@ -597,6 +599,7 @@ bool store_recover_again(struct store_log *log)
 	for (unsigned i = 0; i <= recovery->ahead; i++)
 		recovery->reads[i] = (struct store_recovery_read){.stride = UINT64_MAX};
 	recovery->stride_next = log->last.block / log->stride_blocks;
+	recovery->read_again = log->last.block;
 	recovery->damage = (struct store_damage){0};
 	recovery->phase = STORE_RECOVERY_SCAN;
 	return true;

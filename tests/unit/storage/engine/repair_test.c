@@ -261,6 +261,35 @@ static void a_start_waits_for_a_settled_entry(void **state)
 	append_upto(210);
 }
 
+/* The disk gives another answer the second time, for an entry that was verified the first time. */
+static void what_was_read_again_is_not_in_the_window(void **state)
+{
+	const struct store_log_parameters parameters = rig_parameters();
+	struct store_location at;
+	struct qr_span bytes;
+	struct store_missing missing;
+
+	(void)state;
+	rig_fini(&rig);
+	rig_init(&rig, &parameters, 2);
+	assert_int_equal(rig_open(&rig), QR_NOT_FOUND);
+	rig_drain(&rig);
+	append_upto(20);
+	store_log_retry(rig.log);
+	rig_drain(&rig);
+	memcpy(entry, disk_block(&rig.disk, 11), QR_BLOCK_BYTES);
+	disk_block(&rig.disk, 11)[300] ^= 1;
+	rig.parameters.mends = true;
+	assert_int_equal(rig_open(&rig), QR_BUSY);
+	missing = store_recover_missing(rig.log);
+	assert_int_equal(write_entry(&missing, 11), QR_OK);
+	disk_block(&rig.disk, 9)[300] ^= 1; /* of the same stride */
+	look_again();
+	assert_int_equal(recover(), QR_NOT_FOUND);
+	assert_int_equal(store_window_entry(rig.log, 10, &at, &bytes), QR_NOT_FOUND);
+	assert_int_equal(store_window_entry(rig.log, 12, &at, &bytes), QR_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +304,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_failed_write_poisons_the_log, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_start_waits_for_a_settled_entry, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_was_read_again_is_not_in_the_window, set_up,
 						tear_down),
 	};
 
