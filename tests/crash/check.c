@@ -47,6 +47,7 @@ static void add_counts(struct judge_counts *to, const struct judge_counts *from)
 	to->images += from->images;
 	to->disks += from->disks;
 	to->logs += from->logs;
+	to->restored += from->restored;
 	to->entries += from->entries;
 	to->again += from->again;
 	to->folders += from->folders;
@@ -101,6 +102,14 @@ static void fail(struct check_outcome *outcome, uint64_t position, uint64_t numb
 	(void)snprintf(outcome->failure.text, sizeof(outcome->failure.text), "%s", text);
 }
 
+static void count_round(struct check_outcome *outcome, const struct truth *truth)
+{
+	if (truth == NULL)
+		return;
+	outcome->answered += truth->answered_records;
+	outcome->snapshots += truth->snapshots;
+}
+
 static void read_tape(const struct tape *tape, const struct check_options *options,
 		      struct plan *plan, struct check_outcome *outcome)
 {
@@ -111,8 +120,7 @@ static void read_tape(const struct tape *tape, const struct check_options *optio
 		const struct tape_event *event = &tape->events[p];
 
 		if (event->kind == TAPE_ROUND && is_round(&event->round)) {
-			if (walk.truth != NULL)
-				outcome->answered += walk.truth->answered_records;
+			count_round(outcome, walk.truth);
 			begin_round(&walk, &event->round, false);
 			outcome->rounds++;
 		}
@@ -125,8 +133,7 @@ static void read_tape(const struct tape *tape, const struct check_options *optio
 		if (walk.truth->problem.text[0] != '\0')
 			fail(outcome, p, CHECK_ALL, walk.truth->problem.text);
 	}
-	if (walk.truth != NULL)
-		outcome->answered += walk.truth->answered_records;
+	count_round(outcome, walk.truth);
 	outcome->events = tape->count;
 	end_round(&walk);
 }

@@ -28,7 +28,8 @@ struct check_outcome {
 	struct judge_counts counts;
 	uint64_t rounds;
 	uint64_t events;
-	uint64_t answered; /* different records, of all rounds */
+	uint64_t answered;  /* different records, of all rounds */
+	uint64_t snapshots; /* completed */
 	bool failed;
 	struct check_failure failure;
 };

@@ -3,6 +3,7 @@
  * program did the wrong thing) and in what is on the media (recovery would do the wrong thing), and
  * each must be named.
  */
+#include "consensus/base/crc.h"
 #include "tests/crash/check.h"
 #include "tests/crash/folder.h"
 #include "tests/crash/story.h"
@@ -13,21 +14,60 @@
 #include <stdlib.h>
 
 #define IMAGES 400
-#define SEED 4 /* one group that promises durability; see story.c */
+#define IMAGES_DENSE 100000 /* of the whole tape, where one place is looked at */
+#define SEED 4
 #define SEEDS_TRIED 64
 
 static char folder[PATH_MAX - 16];
 static char nodes[PATH_MAX];
 static struct tape recorded; /* as it happened */
 static struct tape doctored; /* the same events; shares the bytes */
+static struct media media[TAPE_NODES + 1];
+static struct truth *truth;
 
 /* ---- the run ---- */
+
+/** What a tape says in the end. */
+static void learn(const struct tape *tape)
+{
+	truth = malloc(sizeof(*truth));
+	assert_non_null(truth);
+	truth_init(truth, &tape->events[0].round, media);
+	for (uint64_t p = 0; p < tape->count; p++)
+		truth_take(truth, &tape->events[p]);
+}
+
+static void forget(void)
+{
+	truth_fini(truth);
+	free(truth);
+}
+
+/** One group that promises durability, and snapshots of it on each node, overwritten on one. */
+static bool is_suitable(const struct tape *tape)
+{
+	const struct tape_round *round = &tape->events[0].round;
+	bool suitable = round->group_count == 1 && round->lazy_groups == 0;
+	uint64_t most = 0;
+
+	if (!suitable)
+		return false;
+	learn(tape);
+	for (qr_node node = 1; node <= TAPE_NODES; node++) {
+		uint64_t serial = truth->groups[1].logs[node].snapshot.serial;
+
+		suitable = suitable && serial > 0;
+		most = serial > most ? serial : most;
+	}
+	forget();
+	return suitable && most > STORE_SNAPSHOTS;
+}
 
 static int record_all(void **state)
 {
 	const char *base = secure_getenv("QUORATE_BUILD");
 	struct story_outcome outcome;
-	struct story_options options = {.path = nodes, .bytes_per_group = 120000, .calm = true};
+	struct story_options options = {.path = nodes, .bytes_per_group = 800000, .calm = true};
 
 	(void)state;
 	(void)snprintf(folder, sizeof(folder), "%s/crash-checker-XXXXXX",
@@ -42,8 +82,7 @@ static int record_all(void **state)
 		well = story_record(&recorded, &options, &outcome);
 		if (!well)
 			print_error("%s\n", outcome.problem);
-		if (well && recorded.events[0].round.group_count == 1 &&
-		    recorded.events[0].round.lazy_groups == 0)
+		if (well && is_suitable(&recorded))
 			return 0;
 		tape_fini(&recorded);
 		if (!well)
@@ -78,14 +117,16 @@ static int drop_copy(void **state)
 
 /* ---- the tape ---- */
 
-static struct check_outcome check(void)
+static struct check_outcome check_at(uint64_t position)
 {
-	const struct check_options options = {.images = IMAGES,
-					      .seed = 1,
-					      .jobs = 1,
-					      .folder = folder,
-					      .position = CHECK_ALL,
-					      .number = CHECK_ALL};
+	const struct check_options options = {
+		.images = position == CHECK_ALL ? IMAGES : IMAGES_DENSE,
+		.seed = 1,
+		.jobs = 1,
+		.folder = folder,
+		.position = position,
+		.number = CHECK_ALL,
+	};
 	struct check_outcome outcome;
 
 	check_tape(&doctored, &options, &outcome);
@@ -95,18 +136,23 @@ static struct check_outcome check(void)
 }
 
 /** It is found, and called by one of two names. */
-static void expect_either(const char *words, const char *others)
+static void expect_either(const char *words, const char *others, uint64_t position)
 {
-	struct check_outcome outcome = check();
+	struct check_outcome outcome = check_at(position);
 
 	assert_true(outcome.failed);
 	assert_true(strstr(outcome.failure.text, words) != NULL ||
 		    strstr(outcome.failure.text, others) != NULL);
 }
 
+static void expect_at(const char *words, uint64_t position)
+{
+	expect_either(words, words, position);
+}
+
 static void expect(const char *words)
 {
-	expect_either(words, words);
+	expect_at(words, CHECK_ALL);
 }
 
 /** The next event of a kind; the tape must have one. */
@@ -131,7 +177,7 @@ static void move(uint64_t from, uint64_t to)
 
 static void what_happened_is_clean(void **state)
 {
-	struct check_outcome outcome = check();
+	struct check_outcome outcome = check_at(CHECK_ALL);
 
 	(void)state;
 	assert_false(outcome.failed);
@@ -140,6 +186,7 @@ static void what_happened_is_clean(void **state)
 	assert_true(outcome.counts.images > IMAGES / 2);
 	assert_true(outcome.counts.again > 0 && outcome.counts.folders > 0);
 	assert_true(outcome.counts.promises > outcome.answered);
+	assert_true(outcome.snapshots > TAPE_NODES && outcome.counts.restored > 0);
 }
 
 /** The same tape through a file. */
@@ -259,13 +306,16 @@ static void a_forgotten_sync_is_found(void **state)
 	expect("REFUSED");
 }
 
+static bool ends(const struct tape_event *event, const struct tape_event *begin)
+{
+	return event->kind == TAPE_END && event->node == begin->node &&
+	       event->end.id == begin->op.id;
+}
+
 static bool has_ended(const struct tape_event *begin)
 {
 	for (uint64_t p = 0; p < doctored.count; p++) {
-		const struct tape_event *event = &doctored.events[p];
-
-		if (event->kind == TAPE_END && event->node == begin->node &&
-		    event->end.id == begin->op.id)
+		if (ends(&doctored.events[p], begin))
 			return true;
 	}
 	return false;
@@ -295,25 +345,82 @@ static void a_lost_answer_is_found(void **state)
 		(void)tape_put(&doctored, &end);
 	}
 	/* When it was called settled meanwhile, a node that lacks it knows that it does. */
-	expect_either("LOST: group 1", "REFUSED");
+	expect_either("LOST: ", "REFUSED", CHECK_ALL);
+}
+
+static bool writes_header(const struct tape_event *event)
+{
+	const struct tape_op *op = &event->op;
+	struct store_snapshot snapshot;
+
+	return event->kind == TAPE_BEGIN && op->kind == TAPE_OP_WRITE && op->data != NULL &&
+	       op->offset_bytes == 0 && op->size_bytes == STORE_SNAPSHOT_HEADER_BYTES &&
+	       store_snapshot_decode(op->data, &snapshot) == QR_OK;
+}
+
+/** The newest header of a snapshot. */
+static uint64_t find_header(void)
+{
+	uint64_t p = doctored.count - 1;
+
+	while (!writes_header(&doctored.events[p]) || !has_ended(&doctored.events[p]))
+		p--;
+	return p;
+}
+
+/** A snapshot's header is stable when its body begins to be written. */
+static void a_header_before_its_body_is_found(void **state)
+{
+	uint64_t header = find_header();
+	const struct tape_event begin = doctored.events[header];
+	uint64_t body = header - 1;
+	uint64_t end = header;
+
+	(void)state;
+	while (doctored.events[body].kind != TAPE_BEGIN ||
+	       doctored.events[body].node != begin.node ||
+	       doctored.events[body].op.file != begin.op.file)
+		body--;
+	while (!ends(&doctored.events[end], &begin))
+		end++;
+	move(end, body);
+	move(header + 1, body);
+	expect_at("a snapshot of entry", body + 2);
+}
+
+/** A snapshot is completed before any slot says that so much is settled. */
+static void a_snapshot_before_it_is_settled_is_found(void **state)
+{
+	uint64_t header = find_header();
+	struct store_snapshot snapshot;
+	uint64_t p = header;
+
+	(void)state;
+	assert_int_equal(store_snapshot_decode(doctored.events[header].op.data, &snapshot), QR_OK);
+	for (;; p--) {
+		const struct tape_event *event = &doctored.events[p];
+		struct store_slot slot;
+
+		if (event->kind == TAPE_BEGIN && event->node == doctored.events[header].node &&
+		    event->op.kind == TAPE_OP_WRITE && event->op.data != NULL &&
+		    store_slot_decode(event->op.data, &slot) == QR_OK &&
+		    slot.settled.index < snapshot.base.index)
+			break;
+	}
+	move(header, p);
+	expect("no stable slot calls settled");
 }
 
 /* ---- the media ---- */
 
-static struct media media[TAPE_NODES + 1];
-static struct truth *truth;
 static struct judge *judge;
 
 /** All of the tape, and a judge for what is then on the media. */
 static void walk(void)
 {
-	truth = malloc(sizeof(*truth));
 	judge = malloc(sizeof(*judge));
-	assert_non_null(truth);
 	assert_non_null(judge);
-	truth_init(truth, &doctored.events[0].round, media);
-	for (uint64_t p = 0; p < doctored.count; p++)
-		truth_take(truth, &doctored.events[p]);
+	learn(&doctored);
 	assert_string_equal(truth->problem.text, "");
 	judge_init(judge, truth, NULL);
 }
@@ -321,9 +428,8 @@ static void walk(void)
 static void walk_end(void)
 {
 	judge_fini(judge);
-	truth_fini(truth);
 	free(judge);
-	free(truth);
+	forget();
 }
 
 static void expect_of_media(const char *words)
@@ -380,6 +486,51 @@ static void settle_nothing(void)
 	put_slots(&slot);
 }
 
+/** The newest snapshot of node 1, and its file. */
+static uint8_t *newest_snapshot(struct store_snapshot *ret_snapshot)
+{
+	uint8_t *newest = NULL;
+
+	for (uint32_t number = 0; number < STORE_SNAPSHOTS; number++) {
+		struct store_snapshot snapshot;
+		char name[STORE_NAME_BYTES];
+		uint8_t *bytes;
+
+		store_snapshot_name(name, number);
+		bytes = file_of(1, name);
+		if (bytes == NULL || store_snapshot_decode(bytes, &snapshot) != QR_OK ||
+		    (newest != NULL && snapshot.serial < ret_snapshot->serial))
+			continue;
+		newest = bytes;
+		*ret_snapshot = snapshot;
+	}
+	assert_non_null(newest);
+	return newest;
+}
+
+/** Its sums hold, whatever it says. */
+static void put_snapshot(uint8_t *bytes, struct store_snapshot *snapshot)
+{
+	snapshot->body_crc = qr_crc32c(0, bytes + STORE_SNAPSHOT_HEADER_BYTES,
+				       store_snapshot_body_bytes(snapshot));
+	store_snapshot_encode(bytes, snapshot);
+}
+
+/** Node 1 has never had a snapshot. */
+static void drop_snapshots(void)
+{
+	for (uint32_t number = 0; number < STORE_SNAPSHOTS; number++) {
+		char name[STORE_NAME_BYTES];
+		uint8_t *bytes;
+
+		store_snapshot_name(name, number);
+		bytes = file_of(1, name);
+		if (bytes != NULL)
+			memset(bytes, 0, STORE_SNAPSHOT_HEADER_BYTES);
+	}
+	truth->groups[1].logs[1].snapshot = (struct store_snapshot){0};
+}
+
 static void media_as_they_are_are_clean(void **state)
 {
 	(void)state;
@@ -396,6 +547,7 @@ static void a_lost_entry_is_found(void **state)
 	walk();
 	memset(last_entry(&version), 0, 512);
 	settle_nothing();
+	drop_snapshots();
 	expect_of_media("LOST: node 1");
 	walk_end();
 }
@@ -420,6 +572,7 @@ static void an_invented_record_is_found(void **state)
 	memset(bytes, 0, (size_t)version->entry.blocks * QR_BLOCK_BYTES);
 	store_entry_encode(bytes, &entry);
 	settle_nothing();
+	drop_snapshots();
 	expect_of_media("INVENTED");
 	walk_end();
 }
@@ -455,6 +608,111 @@ static void an_invented_vote_is_found(void **state)
 	walk_end();
 }
 
+static uint64_t number_at(const uint8_t *at)
+{
+	struct qr_reader reader = qr_reader_over(at, 8);
+
+	return qr_read_u64(&reader);
+}
+
+static uint32_t count_at(const uint8_t *at)
+{
+	struct qr_reader reader = qr_reader_over(at, 4);
+
+	return qr_read_u32(&reader);
+}
+
+static void move_number(uint8_t *at, int by)
+{
+	struct qr_writer writer = qr_writer_over(at, 8);
+
+	qr_write_u64(&writer, number_at(at) + (uint64_t)by);
+}
+
+/** The first session in a snapshot: docs/formats/snapshot.md. */
+static uint8_t *first_session(uint8_t *bytes)
+{
+	uint8_t *state = bytes + STORE_SNAPSHOT_HEADER_BYTES;
+	uint8_t *table = state + 4 + (size_t)count_at(state) * 16;
+
+	assert_true(count_at(table) > 0);
+	return table + 4;
+}
+
+/** A session that has one record more than the log has: a table like any other. */
+static void a_wrong_sequence_is_found(void **state)
+{
+	struct store_snapshot snapshot;
+	uint8_t *session;
+	uint8_t *bytes;
+
+	(void)state;
+	walk();
+	bytes = newest_snapshot(&snapshot);
+	session = first_session(bytes);
+	move_number(session + 32, 1);
+	for (uint32_t c = 0; c < count_at(session + 40); c++)
+		move_number(session + 44 + (size_t)c * 28, 1);
+	put_snapshot(bytes, &snapshot);
+	expect_of_media("a session goes on at another sequence");
+	walk_end();
+}
+
+/** A record is said to be where the one before it is. */
+static void a_wrong_answer_is_found(void **state)
+{
+	struct store_snapshot snapshot;
+	uint8_t *session;
+	uint8_t *bytes;
+
+	(void)state;
+	walk();
+	bytes = newest_snapshot(&snapshot);
+	session = first_session(bytes);
+	while (count_at(session + 40) == 0) /* some session has chunks */
+		session += 44;
+	move_number(session + 44 + 8 + (size_t)(count_at(session + 40) - 1) * 28, -1);
+	put_snapshot(bytes, &snapshot);
+	expect_of_media("a session has another answer");
+	walk_end();
+}
+
+static void an_invented_base_is_found(void **state)
+{
+	struct store_snapshot snapshot;
+	uint8_t *bytes;
+
+	(void)state;
+	walk();
+	bytes = newest_snapshot(&snapshot);
+	snapshot.base.chain++;
+	put_snapshot(bytes, &snapshot);
+	expect_of_media("nobody wrote that entry");
+	walk_end();
+}
+
+/** Recovery does not read it. */
+static void a_lost_entry_below_a_snapshot_is_found(void **state)
+{
+	(void)state;
+	walk();
+	memset(file_of(1, "0000000000000000.seg"), 0, 512);
+	expect_of_media("LOST: node 1 group 1: entry 1, below a snapshot");
+	walk_end();
+}
+
+/** A longer start, and nothing else; but a power cut takes no snapshot that was complete. */
+static void a_lost_snapshot_is_found(void **state)
+{
+	struct store_snapshot snapshot;
+
+	(void)state;
+	walk();
+	memset(newest_snapshot(&snapshot), 0, 512);
+	expect_of_media("LOST: node 1 group 1: a snapshot");
+	walk_end();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, copy_tape, drop_copy)
@@ -466,11 +724,18 @@ int main(void)
 		TEST(a_forgotten_flag_is_found),
 		TEST(a_forgotten_sync_is_found),
 		TEST(a_lost_answer_is_found),
+		TEST(a_header_before_its_body_is_found),
+		TEST(a_snapshot_before_it_is_settled_is_found),
 		TEST(media_as_they_are_are_clean),
 		TEST(a_lost_entry_is_found),
 		TEST(an_invented_record_is_found),
 		TEST(a_forgotten_vote_is_found),
 		TEST(an_invented_vote_is_found),
+		TEST(a_wrong_sequence_is_found),
+		TEST(a_wrong_answer_is_found),
+		TEST(an_invented_base_is_found),
+		TEST(a_lost_entry_below_a_snapshot_is_found),
+		TEST(a_lost_snapshot_is_found),
 	};
 #undef TEST
 

@@ -26,6 +26,7 @@
 #define MEMORY_ALIGN ((size_t)2 << 20)
 #define ELECTION_NS 30000000
 #define HEARTBEAT_NS 6000000
+#define RETRANSMIT_NS 2000000
 #define SPANS_MAX 32
 
 static qr_ns clock_of(clockid_t id)
@@ -36,6 +37,11 @@ static qr_ns clock_of(clockid_t id)
 	return (qr_ns)time.tv_sec * 1000000000u + (qr_ns)time.tv_nsec;
 }
 
+qr_ns cluster_ns(const struct cluster *cluster, qr_ns real_ns)
+{
+	return real_ns * cluster->round.clock_rate;
+}
+
 /* ---- set-up ---- */
 
 void cluster_init(struct cluster *cluster, const struct tape_round *round, const char *path,
@@ -43,7 +49,7 @@ void cluster_init(struct cluster *cluster, const struct tape_round *round, const
 {
 	*cluster = (struct cluster){.round = *round, .media = media};
 	qr_prng_init(&cluster->prng, round->seed);
-	cluster->now_ns = clock_of(CLOCK_MONOTONIC);
+	cluster->begun_ns = cluster->now_ns = clock_of(CLOCK_MONOTONIC);
 	cluster->packets = calloc(PACKETS_MAX, sizeof(*cluster->packets));
 	QR_ASSERT(cluster->packets != NULL && round->group_count <= CLUSTER_GROUPS_MAX);
 	for (uint32_t g = 0; g < round->group_count; g++) {
@@ -72,19 +78,20 @@ static struct dp_core_config config_of(struct cluster *cluster, qr_node node)
 		.cores = 1,
 		.incarnation = cluster->nodes[node].incarnation,
 		.direct_io = cluster->nodes[node].directory.direct,
-		.election_timeout_ns = ELECTION_NS,
-		.heartbeat_interval_ns = HEARTBEAT_NS,
-		.retransmit_min_ns = 2000000,
+		.election_timeout_ns = cluster_ns(cluster, ELECTION_NS),
+		.heartbeat_interval_ns = cluster_ns(cluster, HEARTBEAT_NS),
+		.retransmit_min_ns = cluster_ns(cluster, RETRANSMIT_NS),
 		.geometry = {.segment_blocks = round->segment_blocks,
 			     .stride_blocks = round->stride_blocks},
 		.window_blocks = round->window_blocks,
 		.write_depth = round->write_depth,
 		.write_max_blocks = round->write_max_blocks,
 		.segments_ahead = 1,
-		.checkpoints_max = DP_CHECKPOINTS_MAX,
+		.checkpoints_max = CLUSTER_CHECKPOINTS,
+		.snapshot_blocks = round->snapshot_blocks,
 		.entry_max_bytes = round->stride_blocks * QR_BLOCK_BYTES / 4,
 		.record_max_bytes = round->stride_blocks * QR_BLOCK_BYTES / 4,
-		.sessions_max = 8,
+		.sessions_max = CLUSTER_SESSIONS_MAX,
 		.inflight_entries = 64,
 		.inflight_bytes = 1 << 20,
 		.readers = TAPE_NODES + 2,
@@ -159,6 +166,7 @@ bool cluster_start(struct cluster *cluster, qr_node node, struct store_problem *
 	enum qr_error error;
 
 	QR_ASSERT(!self->up);
+	self->saving = 0;
 	self->op_count = 0;
 	self->lag = 0;
 	memset(self->said, 0, sizeof(self->said));
@@ -316,6 +324,7 @@ static void reap(struct cluster *cluster, qr_node node)
 		/* Recording needs a disk that works; only a snapshot may not be there yet. */
 		QR_ASSERT(completions[i].result == QR_OK ||
 			  completions[i].kind == STORE_OP_READ_SNAPSHOT);
+		self->saving -= completions[i].kind == STORE_OP_WRITE_SNAPSHOT;
 		dp_core_complete(self->core, &completions[i], cluster->now_ns);
 	}
 	cluster->moves += count;
@@ -351,6 +360,8 @@ static void submit(struct cluster_node *self)
 	if (self->op_count == 0)
 		return;
 	taken = store_io_submit(self->io, self->ops, self->op_count);
+	for (unsigned i = 0; i < taken; i++)
+		self->saving += self->ops[i].kind == STORE_OP_WRITE_SNAPSHOT;
 	self->op_count -= taken;
 	memmove(self->ops, self->ops + taken, self->op_count * sizeof(self->ops[0]));
 }
@@ -375,7 +386,8 @@ void cluster_turn(struct cluster *cluster)
 {
 	uint64_t before = cluster->moves;
 
-	cluster->now_ns = clock_of(CLOCK_MONOTONIC);
+	cluster->now_ns = cluster->begun_ns +
+			  cluster_ns(cluster, clock_of(CLOCK_MONOTONIC) - cluster->begun_ns);
 	deliver(cluster);
 	for (qr_node node = 1; node <= TAPE_NODES; node++) {
 		struct cluster_node *self = &cluster->nodes[node];

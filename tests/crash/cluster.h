@@ -3,6 +3,10 @@
  * io_uring and the real clock. Only the network is not real: datagrams wait in a queue, and links
  * can be cut. What the nodes ask of their disks and what they promise goes to a tape.
  *
+ * A round lasts about a second, and once a second a node notes how far its log is settled and may
+ * take a snapshot. So that this happens often enough, the clock that nodes and clients are shown
+ * may run faster than the real one; their timeouts are stretched with it.
+ *
  * A node ends in one of two ways, both on the tape, and its files are then rewritten to be what
  * that left: power is cut (a subset of what was not stable, drawn from a seed), or the process is
  * killed (all that was handed to the kernel is there, and nothing further happens).
@@ -20,6 +24,8 @@
 #define CLUSTER_ID 0xc4a5
 #define CLUSTER_DATAGRAM_MAX 4096
 #define CLUSTER_OPS_MAX 32
+#define CLUSTER_CHECKPOINTS 64
+#define CLUSTER_SESSIONS_MAX 8 /* of a group */
 
 struct cluster_node {
 	bool up;
@@ -30,6 +36,7 @@ struct cluster_node {
 	uint8_t *memory;
 	uint32_t incarnation;
 	uint32_t lag;	   /* turns in which completions are not looked at */
+	uint32_t saving;   /* writes of snapshots in flight */
 	uint32_t op_count; /* that the ring had no room for yet */
 	struct store_op ops[CLUSTER_OPS_MAX];
 	struct tape_said said[CLUSTER_GROUPS_MAX + 1][TAPE_SAID_KINDS]; /* the latest of each */
@@ -51,7 +58,8 @@ struct cluster {
 	struct dp_group_config groups[CLUSTER_GROUPS_MAX];
 	struct cluster_node nodes[TAPE_NODES + 1];
 	struct qr_prng prng;
-	qr_ns now_ns;
+	qr_ns begun_ns;	  /* on the real clock, and on the nodes' */
+	qr_ns now_ns;	  /* on the nodes' */
 	qr_nodes cut_off; /* nodes without links to others; clients still reach them */
 	uint32_t loss_permille;
 	qr_node slow; /* whose completions are seen late, so that others overtake it; 0: nobody's */
@@ -77,6 +85,8 @@ void cluster_send(struct cluster *cluster, qr_node to, struct qr_span datagram);
 /** One turn of every node that is up; waits a little when nothing happens. */
 void cluster_turn(struct cluster *cluster);
 
+/** How long some real time is on the nodes' clock. */
+qr_ns cluster_ns(const struct cluster *cluster, qr_ns real_ns);
 /** The node that leads the group in the highest term; 0: none. */
 qr_node cluster_leader(const struct cluster *cluster, qr_group group);
 struct wire_status_group cluster_status(const struct cluster *cluster, qr_node node,

@@ -38,7 +38,8 @@ report $result "a real cluster is recorded on real files"
 result=0
 try "$tool" check "$work/tape" --images "$images" --seed "$seed" --dir "$memory/nodes" || result=1
 grep -q ' 0 lost, 0 invented$' "$work/out" || result=1
-grep -qE ' [1-9][0-9]* records answered$' "$work/out" || result=1
+grep -qE ' [1-9][0-9]* records answered, [1-9][0-9]* snapshots$' "$work/out" || result=1
+grep -qE ' [1-9][0-9]* of them from a snapshot$' "$work/out" || result=1
 report $result "images recover: nothing lost, nothing invented"
 
 # One image again, by its place: the last event that begins a disk operation.

@@ -5,6 +5,9 @@
  *   - recovery never refuses: a power cut is no damage;
  *   - every entry that was certain before the cut is there, as it was (truth.h);
  *   - every entry that is there was written there, byte by byte, after the one before it;
+ *   - a snapshot that it begins with says what the entries leave that it stands for (saved.c);
+ *     these were certain, and they are there, though recovery did not read them;
+ *   - it is not older than the newest snapshot that was stable;
  *   - nothing that could be taken for an entry lies behind the end once the log is open;
  *   - term and vote are not older than the newest slot that was stable, and were once asked for;
  *     the term is not below that of the last entry (Raft §5.1);
@@ -98,13 +101,48 @@ static bool check_slot(struct judge *judge, qr_node node, qr_group group,
 	return true;
 }
 
+static bool check_snapshot(struct judge *judge, qr_node node, qr_group group,
+			   const struct revived *revived)
+{
+	const struct truth_log *log = &judge->truth->groups[group].logs[node];
+	qr_index stable = log->snapshot.base.index;
+	qr_index base = revived->base;
+
+	if (revived->missing != 0) {
+		return complain(judge,
+				"LOST: node %u group %u: entry %llu, below a snapshot of entry "
+				"%llu",
+				node, group, (unsigned long long)revived->missing,
+				(unsigned long long)base);
+	}
+	if (base > log->certain || (base > 0 && revived->versions[base] != log->firm[base])) {
+		return complain(judge,
+				"INVENTED: node %u group %u: a snapshot of entry %llu, stable were "
+				"1..%llu",
+				node, group, (unsigned long long)base,
+				(unsigned long long)log->certain);
+	}
+	if (base < stable) {
+		return complain(judge,
+				"LOST: node %u group %u: a snapshot of entry %llu was stable, "
+				"recovery began with one of entry %llu",
+				node, group, (unsigned long long)stable, (unsigned long long)base);
+	}
+	return true;
+}
+
 static bool check_log(struct judge *judge, qr_node node, qr_group group,
 		      const struct revived *revived)
 {
 	const struct truth_log *log = &judge->truth->groups[group].logs[node];
 
 	judge->counts.logs++;
+	judge->counts.restored += revived->base != 0;
 	judge->counts.entries += revived->last;
+	if (revived->wrong != NULL) { /* what else is found may follow from it */
+		return complain(judge, "INVENTED: node %u group %u: a snapshot of entry %llu: %s",
+				node, group, (unsigned long long)revived->base, revived->wrong);
+	}
 	if (revived->result != QR_NOT_FOUND) {
 		return complain(judge,
 				"REFUSED: node %u group %u: %s at entry %llu (segment %llu, byte "
@@ -115,6 +153,8 @@ static bool check_log(struct judge *judge, qr_node node, qr_group group,
 				(unsigned long long)revived->damage.offset_bytes,
 				qr_error_name(revived->damage.reason));
 	}
+	if (!check_snapshot(judge, node, group, revived))
+		return false;
 	if (revived->invented) {
 		return complain(judge,
 				"INVENTED: node %u group %u: not all of entries 1..%llu were "

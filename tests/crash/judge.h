@@ -30,6 +30,7 @@ struct judge_counts {
 	uint64_t images;   /* of the whole cluster */
 	uint64_t disks;	   /* recovered: of one node, once */
 	uint64_t logs;	   /* of one group of one node */
+	uint64_t restored; /* of these, from a snapshot */
 	uint64_t entries;  /* compared byte by byte */
 	uint64_t again;	   /* disks whose power was cut again during or after recovery */
 	uint64_t folders;  /* disks recovered as real directories */

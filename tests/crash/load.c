@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define TX_BURST 32
-#define PENDING_MAX 40
 #define APPENDS_PER_TURN 6
 #define BUFFER_BYTES (256u << 10)
 #define TIMEOUT_NS 120000000000u
@@ -94,6 +93,10 @@ static void create_client(struct load *load, struct qr_arena *arena)
 	config.incarnation = (uint32_t)qr_prng_next(&load->prng) | 1;
 	config.random_seed = qr_prng_next(&load->prng);
 	config.datagram_max = CLUSTER_DATAGRAM_MAX;
+	config.retransmit_min_ns = cluster_ns(load->cluster, config.retransmit_min_ns);
+	config.retransmit_max_ns = cluster_ns(load->cluster, config.retransmit_max_ns);
+	config.backoff_min_ns = cluster_ns(load->cluster, config.backoff_min_ns);
+	config.backoff_max_ns = cluster_ns(load->cluster, config.backoff_max_ns);
 	load->client = dp_client_create(arena, &config, load->cluster->now_ns);
 	for (qr_node node = 1; node <= TAPE_NODES; node++) {
 		const struct wire_endpoint endpoint = {.node = node, .cores = 1, .port = 1};
@@ -123,7 +126,8 @@ static void create_producer(struct load *load, struct qr_arena *arena, qr_group 
 	config.replicas = load->cluster->groups[0].replicas;
 	config.buffer_bytes = BUFFER_BYTES;
 	config.record_max_bytes = load->record_max;
-	config.timeout_ns = is_lazy(load, group) ? LAZY_TIMEOUT_NS : TIMEOUT_NS;
+	config.timeout_ns =
+		cluster_ns(load->cluster, is_lazy(load, group) ? LAZY_TIMEOUT_NS : TIMEOUT_NS);
 	config.on_done = on_done;
 	config.context = producer;
 	producer->machine = dp_producer_create(arena, load->client, &config);
@@ -216,7 +220,7 @@ void load_turn(struct load *load)
 
 		while (count-- > 0 && producer->error == QR_OK &&
 		       producer->bytes < load->bytes_max &&
-		       producer->appended - producer->answered < PENDING_MAX) {
+		       producer->appended - producer->answered < LOAD_PENDING_MAX) {
 			if (!append(load, producer))
 				break;
 		}

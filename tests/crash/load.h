@@ -11,6 +11,7 @@
 #define LOAD_PRODUCERS_PER_GROUP 2
 #define LOAD_PRODUCERS_MAX (CLUSTER_GROUPS_MAX * LOAD_PRODUCERS_PER_GROUP)
 #define LOAD_RECORD_MIN 16
+#define LOAD_PENDING_MAX 40 /* records of a producer without an answer */
 
 /* ---- what a record holds ---- */
 

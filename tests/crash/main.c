@@ -27,8 +27,8 @@
 static const char doc[] =
 	"Record a real cluster's disks, and recover them from power cuts anywhere.\v"
 	"Commands:\n"
-	"  record TAPE   run rounds of three nodes on real files, with io_uring and the real "
-	"clock\n"
+	"  record TAPE   run rounds of three nodes on real files, with io_uring and in real "
+	"time\n"
 	"  check TAPE    make images of the disks all along the tape, and recover each\n"
 	"  show TAPE     print the events, or those up to --at\n"
 	"\n"
@@ -234,11 +234,14 @@ static int check(const struct arguments *arguments)
 	tape_fini(&tape);
 	if (outcome.failed)
 		print_failure(arguments, &outcome.failure);
-	printf("%" PRIu64 " rounds, %" PRIu64 " events, %" PRIu64 " records answered\n",
-	       outcome.rounds, outcome.events, outcome.answered);
+	printf("%" PRIu64 " rounds, %" PRIu64 " events, %" PRIu64 " records answered, %" PRIu64
+	       " snapshots\n",
+	       outcome.rounds, outcome.events, outcome.answered, outcome.snapshots);
 	printf("%" PRIu64 " images: %" PRIu64 " disks recovered (%" PRIu64
-	       " were cut again, %" PRIu64 " as real directories), %" PRIu64 " logs\n",
-	       counts->images, counts->disks, counts->again, counts->folders, counts->logs);
+	       " were cut again, %" PRIu64 " as real directories), %" PRIu64 " logs, %" PRIu64
+	       " of them from a snapshot\n",
+	       counts->images, counts->disks, counts->again, counts->folders, counts->logs,
+	       counts->restored);
 	printf("%" PRIu64 " entries compared, answered records looked for %" PRIu64 " times\n",
 	       counts->entries, counts->promises);
 	printf("%.1f s, %.0f images/s; %s\n", seconds, (double)counts->images / seconds,

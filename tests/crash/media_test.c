@@ -213,6 +213,36 @@ static void a_name_needs_the_sync_of_its_folder(void **state)
 	assert_int_equal(media_find(&media, TAPE_TOP, "file.tmp"), MEDIA_NONE);
 }
 
+/** A file that is made under its own name, and grows as it is written. */
+static void what_makes_a_file_longer_survives_with_it(void **state)
+{
+	struct tape_op create = named(TAPE_OP_CREATE, "file", "");
+	struct tape_op write = filling(create.file, 'a', true);
+	bool longer = false;
+	uint32_t id;
+
+	(void)state;
+	run(create);
+	assert_int_equal(media_find(&media, TAPE_TOP, "file"), MEDIA_NONE);
+	run(on_file(TAPE_OP_SYNC, TAPE_TOP));
+	assert_int_equal(media_find(&media, TAPE_TOP, "file"), create.file);
+	write.offset_bytes = MEDIA_SECTOR_BYTES;
+	write.size_bytes -= MEDIA_SECTOR_BYTES;
+	id = begin(write);
+	assert_string_equal(image_of(create.file, MEDIA_PICK_NONE, 0, 0), "");
+	assert_string_equal(image_of(create.file, MEDIA_PICK_SECTORS, 2, 0), "00a");
+	assert_string_equal(image_of(create.file, MEDIA_PICK_ALL, 0, 0), "0aaa");
+	for (uint64_t seed = 0; seed < 200; seed++) {
+		const char *text = image_of(create.file, MEDIA_PICK_RANDOM, 0, seed);
+
+		longer = longer || strcmp(text, "0000") == 0;
+	}
+	assert_true(longer); /* the length without the contents */
+	media_end(&media, id, false);
+	assert_int_equal(media.pending.count, 0);
+	assert_string_equal(image_of(create.file, MEDIA_PICK_NONE, 0, 0), "0aaa");
+}
+
 /** Renamed without having been synced: the name may be there before the contents, and the length.
  */
 static void a_rename_does_not_wait_for_the_contents(void **state)
@@ -295,6 +325,7 @@ int main(void)
 		TEST(a_failed_operation_leaves_nothing),
 		TEST(the_order_of_writes_to_one_place_stays),
 		TEST(a_name_needs_the_sync_of_its_folder),
+		TEST(what_makes_a_file_longer_survives_with_it),
 		TEST(a_rename_does_not_wait_for_the_contents),
 		TEST(a_killed_process_leaves_all_of_it_in_caches),
 		TEST(a_cut_keeps_one_image_for_good),

@@ -12,6 +12,7 @@
 #include "tests/crash/revive.h"
 
 #include "consensus/base/assert.h"
+#include "storage/engine/internal.h"
 #include "storage/io/io.h"
 
 #include <sched.h>
@@ -20,7 +21,6 @@
 #define SEGMENTS_MAX 256
 #define OPS_MAX 16
 #define MEMORY_ALIGN ((size_t)2 << 20)
-#define CHECKPOINTS 64
 #define KEPT_MAX 256
 #define STATE_BYTES (STORE_SLOTS * STORE_SLOT_BYTES)
 
@@ -33,6 +33,7 @@ struct running {
 /** The files of a group in the image. */
 struct files {
 	uint32_t state; /* MEDIA_NONE: a new group */
+	uint32_t snapshots[STORE_SNAPSHOTS];
 	uint64_t segment_count;
 	uint32_t segments[SEGMENTS_MAX];
 };
@@ -55,7 +56,8 @@ static struct store_log_parameters parameters_of(const struct truth *truth, qr_n
 		.write_depth = round->write_depth,
 		.write_max_blocks = round->write_max_blocks,
 		.segments_ahead = 1,
-		.checkpoints_max = CHECKPOINTS,
+		.checkpoints_max = CLUSTER_CHECKPOINTS,
+		.snapshot_blocks = round->snapshot_blocks,
 		.lazy = truth_is_lazy(truth, group),
 	};
 }
@@ -71,13 +73,19 @@ void revive_init(struct revive *revive, struct truth *truth)
 	revive->memory_bytes = (arena.used_bytes + MEMORY_ALIGN - 1) / MEMORY_ALIGN * MEMORY_ALIGN;
 	revive->memory = aligned_alloc(MEMORY_ALIGN, revive->memory_bytes);
 	revive->slots = malloc((size_t)KEPT_MAX * STORE_SLOT_BYTES);
-	QR_ASSERT(revive->memory != NULL && revive->slots != NULL);
+	revive->buffer.size_bytes = store_snapshot_bytes(CLUSTER_CHECKPOINTS, saved_bytes_max());
+	revive->buffer.data = aligned_alloc(QR_BLOCK_BYTES, revive->buffer.size_bytes);
+	QR_ASSERT(revive->memory != NULL && revive->slots != NULL && revive->buffer.data != NULL);
+	saved_init(&revive->saved);
 }
 
 void revive_fini(struct revive *revive)
 {
 	free(revive->memory);
 	free(revive->slots);
+	free(revive->buffer.data);
+	saved_fini(&revive->saved);
+	revive->buffer.data = NULL;
 	revive->memory = NULL;
 	revive->slots = NULL;
 }
@@ -93,13 +101,15 @@ void revived_fini(struct revived *revived)
 	*revived = (struct revived){0};
 }
 
-static void create_log(struct revive *revive, qr_group group)
+static void begin_log(struct revive *revive, qr_group group, uint64_t segment_count)
 {
 	struct store_log_parameters parameters = parameters_of(revive->truth, revive->node, group);
 	struct qr_arena arena;
 
 	qr_arena_init(&arena, revive->memory, revive->memory_bytes);
 	revive->log = store_log_create(&arena, &parameters);
+	revive->has_begun = false;
+	store_recover_begin(revive->log, segment_count, &revive->buffer);
 }
 
 /* ---- what it gives ---- */
@@ -110,6 +120,9 @@ static void begin_revived(struct revived *revived)
 	revived->damage = (struct store_damage){0};
 	revived->invented = false;
 	revived->remains = false;
+	revived->base = 0;
+	revived->wrong = NULL;
+	revived->missing = 0;
 	revived->last = 0;
 	revived->has_slot = false;
 }
@@ -120,6 +133,45 @@ static void note_slot(const struct revive *revive, struct revived *revived)
 		return;
 	revived->slot = *store_log_slot(revive->log);
 	revived->has_slot = true;
+}
+
+/** Room for entry `index`. */
+static void make_room(struct revived *revived, qr_index index)
+{
+	if (index < revived->room)
+		return;
+	if (revived->room == 0)
+		revived->room = 1024;
+	while (revived->room <= index)
+		revived->room *= 2;
+	revived->versions = realloc(revived->versions, revived->room * sizeof(*revived->versions));
+	QR_ASSERT(revived->versions != NULL);
+}
+
+/** The entries that it stands for are the log that ends with the base's, if there is such a one. */
+static void note_snapshot(struct revive *revive, qr_group group, struct revived *revived,
+			  const struct store_recovered_state *found)
+{
+	const struct truth *truth = revive->truth;
+	const struct store_prefix *base = &found->base;
+	uint32_t version = truth_find(truth, group, base->chain);
+	const struct store_entry *entry = &truth->versions[version].entry;
+
+	revived->base = base->index;
+	if (version == TRUTH_NONE || entry->index != base->index || entry->term != base->term ||
+	    entry->block + entry->blocks != base->block ||
+	    entry->first_offset + entry->record_count != base->offset) {
+		revived->wrong = "nobody wrote that entry";
+		version = TRUTH_NONE;
+	}
+	make_room(revived, base->index);
+	for (qr_index i = base->index; i > 0; i--) {
+		revived->versions[i] = version;
+		version = truth->versions[version].parent;
+	}
+	revived->last = base->index;
+	if (revived->wrong == NULL)
+		revived->wrong = saved_problem(&revive->saved, truth, revived->versions, found);
 }
 
 /** Which version it is, if it is one: every byte is compared. */
@@ -136,22 +188,33 @@ static void note_entry(const struct revive *revive, struct revived *revived,
 		revived->invented = true;
 		version = TRUTH_NONE;
 	}
-	revived->last++;
-	if (revived->last >= revived->room) {
-		revived->room = revived->room == 0 ? 1024 : 2 * revived->room;
-		revived->versions =
-			realloc(revived->versions, revived->room * sizeof(*revived->versions));
-		QR_ASSERT(revived->versions != NULL);
-	}
+	make_room(revived, ++revived->last);
 	revived->versions[revived->last] = version;
 }
 
+/** What there is to begin with. @return false: that is not known yet. */
+static bool ask_state(struct revive *revive, qr_group group, struct revived *revived)
+{
+	struct store_recovered_state found;
+	enum qr_error error = store_recover_state(revive->log, &found);
+
+	if (error == QR_AGAIN)
+		return false;
+	if (error == QR_OK)
+		note_snapshot(revive, group, revived, &found);
+	revive->has_begun = true;
+	return true; /* an error stays, and comes again instead of the first entry */
+}
+
 /** @return false: nothing more to ask until an operation has ended, or ever. */
-static bool ask(const struct revive *revive, struct revived *revived)
+static bool ask(struct revive *revive, qr_group group, struct revived *revived)
 {
 	struct store_recovered_entry found;
-	enum qr_error error = store_recover_next(revive->log, &found);
+	enum qr_error error;
 
+	if (!revive->has_begun && !ask_state(revive, group, revived))
+		return false;
+	error = store_recover_next(revive->log, &found);
 	revived->result = error;
 	if (error == QR_OK)
 		note_entry(revive, revived, &found);
@@ -173,6 +236,7 @@ static bool find_files(const struct revive *revive, qr_group group, struct files
 	uint64_t count = 0;
 
 	files->state = MEDIA_NONE;
+	files->snapshots[0] = files->snapshots[1] = MEDIA_NONE;
 	files->segment_count = 0;
 	store_group_name(name, group);
 	if (folder != MEDIA_NONE)
@@ -180,6 +244,10 @@ static bool find_files(const struct revive *revive, qr_group group, struct files
 	if (folder == MEDIA_NONE)
 		return true;
 	files->state = media_find(media, folder, STORE_STATE_NAME);
+	for (uint32_t s = 0; s < STORE_SNAPSHOTS; s++) {
+		store_snapshot_name(name, s);
+		files->snapshots[s] = media_find(media, folder, name);
+	}
 	for (uint32_t n = 0; n < media_file(media, folder)->name_count; n++) {
 		const char *given = media_file(media, folder)->names[n].name;
 
@@ -198,10 +266,18 @@ static bool find_files(const struct revive *revive, qr_group group, struct files
 	return media_file(media, files->state)->size_bytes == STATE_BYTES;
 }
 
+static bool is_read(const struct store_op *op)
+{
+	return op->kind == STORE_OP_READ || op->kind == STORE_OP_READ_SLOTS ||
+	       op->kind == STORE_OP_READ_SNAPSHOT;
+}
+
 static uint32_t file_of(const struct files *files, const struct store_op *op)
 {
 	if (op->kind == STORE_OP_READ_SLOTS || op->kind == STORE_OP_WRITE_SLOT)
 		return files->state;
+	if (op->kind == STORE_OP_READ_SNAPSHOT || op->kind == STORE_OP_SYNC_SNAPSHOT)
+		return files->snapshots[op->segment];
 	return op->segment < files->segment_count ? files->segments[op->segment] : MEDIA_NONE;
 }
 
@@ -216,7 +292,7 @@ static enum qr_error read_image(const struct revive *revive, const struct files 
 		return QR_OK;
 	}
 	if (number == MEDIA_NONE)
-		return QR_NOT_FOUND;
+		return QR_NOT_FOUND; /* so is a read of the empty snapshot that would be made */
 	file = media_file(revive->media, number);
 	if (op->offset_bytes + op->size_bytes > file->size_bytes)
 		return QR_NOT_FOUND;
@@ -248,6 +324,7 @@ static void begin_op(struct revive *revive, const struct files *files, struct ru
 	};
 
 	running->effect = MEDIA_NONE;
+	QR_ASSERT(op->kind != STORE_OP_WRITE_SNAPSHOT); /* a node takes one when it runs */
 	if (!slot && op->kind != STORE_OP_WRITE && op->kind != STORE_OP_WRITE_LAZY)
 		return;
 	if (write.file == MEDIA_NONE)
@@ -265,9 +342,9 @@ static enum qr_error end_op(struct revive *revive, const struct files *files,
 {
 	const struct store_op *op = &running->op;
 
-	if (op->kind == STORE_OP_READ || op->kind == STORE_OP_READ_SLOTS)
+	if (is_read(op))
 		return read_image(revive, files, op);
-	if (op->kind == STORE_OP_SYNC) {
+	if (op->kind == STORE_OP_SYNC || op->kind == STORE_OP_SYNC_SNAPSHOT) {
 		if (file_of(files, op) == MEDIA_NONE)
 			return QR_NOT_FOUND;
 		media_list_sync(revive->list, file_of(files, op));
@@ -299,17 +376,69 @@ static bool has_remains(const struct revive *revive, qr_group group, const struc
 	return false;
 }
 
+/** An entry that was not read, for the snapshot stands for it, and that is not there; 0: none. */
+static qr_index find_missing(const struct revive *revive, const struct files *files,
+			     const struct revived *revived)
+{
+	uint32_t segment_blocks = revive->truth->round.segment_blocks;
+
+	for (qr_index i = 1; i <= revived->base; i++) {
+		const struct truth_version *version =
+			truth_version(revive->truth, revived->versions[i]);
+		const struct store_entry *entry = &version->entry;
+		uint64_t segment = entry->block / segment_blocks;
+		uint64_t at = entry->block % segment_blocks * QR_BLOCK_BYTES;
+		uint64_t size_bytes = (uint64_t)entry->blocks * QR_BLOCK_BYTES;
+		const struct media_file *file;
+
+		if (segment >= files->segment_count)
+			return i;
+		file = media_file(revive->media, files->segments[segment]);
+		if (at + size_bytes > file->size_bytes ||
+		    memcmp(file->data + at, version->bytes, size_bytes) != 0)
+			return i;
+	}
+	return 0;
+}
+
+/** Where a reader would begin, an entry begins. */
+static bool is_index_right(const struct revive *revive, const struct revived *revived)
+{
+	const struct store_index *index = &revive->log->index;
+
+	for (uint32_t c = 0; c < index->checkpoint_count; c++) {
+		const struct store_checkpoint *at = &index->checkpoints[c];
+		const struct store_entry *entry =
+			&truth_version(revive->truth, revived->versions[at->index])->entry;
+
+		if (entry->block != at->block || entry->first_offset != at->first_offset)
+			return false;
+	}
+	return true;
+}
+
+/** The log is open. */
+static void look_around(const struct revive *revive, qr_group group, const struct files *files,
+			struct revived *revived)
+{
+	revived->remains = has_remains(revive, group, files, revived->last);
+	if (revived->base == 0 || revived->wrong != NULL || revived->invented)
+		return;
+	revived->missing = find_missing(revive, files, revived);
+	if (!is_index_right(revive, revived))
+		revived->wrong = "the index points elsewhere";
+}
+
 /** One operation ends. @return false: power was cut instead. */
 static bool end_one(struct revive *revive, const struct files *files, struct running *ops,
 		    unsigned *count)
 {
 	unsigned number = (unsigned)qr_prng_below(&revive->prng, *count);
 	struct running running = ops[number];
-	bool reads = running.op.kind == STORE_OP_READ || running.op.kind == STORE_OP_READ_SLOTS;
 	struct store_completion completion = {
 		.kind = running.op.kind, .group = running.op.group, .tag = running.op.tag};
 
-	if (!reads && revive->events_left-- == 0)
+	if (!is_read(&running.op) && revive->events_left-- == 0)
 		return false;
 	ops[number] = ops[--*count];
 	completion.result = end_op(revive, files, &running);
@@ -329,17 +458,14 @@ void revive_group(struct revive *revive, qr_group group, struct revived *ret_rev
 		ret_revived->result = QR_CORRUPT;
 		return;
 	}
-	create_log(revive, group);
-	store_recover_begin(revive->log, files.segment_count, NULL);
+	begin_log(revive, group, files.segment_count);
 	for (;;) {
 		unsigned count;
 
-		while (ask(revive, ret_revived))
+		while (ask(revive, group, ret_revived))
 			continue;
-		if (ret_revived->result == QR_NOT_FOUND) {
-			ret_revived->remains =
-				has_remains(revive, group, &files, ret_revived->last);
-		}
+		if (ret_revived->result == QR_NOT_FOUND)
+			look_around(revive, group, &files, ret_revived);
 		if (ret_revived->result != QR_AGAIN)
 			return;
 		count = store_log_poll(revive->log, asked, OPS_MAX - running);
@@ -356,7 +482,8 @@ void revive_group(struct revive *revive, qr_group group, struct revived *ret_rev
 /* ---- over a real directory ---- */
 
 /** Until its recovery has ended; the ring waits for the disk. */
-static void drive(struct revive *revive, struct store_io *io, struct revived *revived)
+static void drive(struct revive *revive, struct store_io *io, qr_group group,
+		  struct revived *revived)
 {
 	struct store_op ops[OPS_MAX];
 	struct store_completion completions[OPS_MAX];
@@ -364,7 +491,7 @@ static void drive(struct revive *revive, struct store_io *io, struct revived *re
 	for (;;) {
 		unsigned count;
 
-		while (ask(revive, revived))
+		while (ask(revive, group, revived))
 			continue;
 		if (revived->result != QR_AGAIN)
 			return;
@@ -394,9 +521,8 @@ static enum qr_error revive_group_in(struct revive *revive, struct store_directo
 		error = store_io_create(&parameters, &io, problem);
 	if (error != QR_OK)
 		return error;
-	create_log(revive, group);
-	store_recover_begin(revive->log, segment_count, NULL);
-	drive(revive, io, revived);
+	begin_log(revive, group, segment_count);
+	drive(revive, io, group, revived);
 	store_io_destroy(io);
 	return QR_OK;
 }

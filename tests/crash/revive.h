@@ -2,13 +2,15 @@
  * Recovery of one group of one node by the real engine, from the image that is applied now: over
  * the bytes in memory, or over a real directory with the real disk code.
  *
- * What it finds is compared, entry by entry, with what was ever written (truth.h).
+ * What it finds is compared, entry by entry, with what was ever written (truth.h). It begins with a
+ * snapshot where there is one, as a node does. The entries that this stands for are not read: that
+ * they are those of the log that ends with the base's entry follows from its digest.
  */
 #ifndef QR_TESTS_CRASH_REVIVE_H
 #define QR_TESTS_CRASH_REVIVE_H
 
 #include "storage/engine/log.h"
-#include "tests/crash/truth.h"
+#include "tests/crash/saved.h"
 
 #define REVIVE_NEVER UINT64_MAX
 
@@ -16,9 +18,12 @@
 struct revived {
 	enum qr_error result; /* QR_NOT_FOUND: the log is open; QR_AGAIN: power was cut before */
 	struct store_damage damage;
-	bool invented;	    /* it gave an entry that was not written there, or not like that */
-	bool remains;	    /* it opened the log, and a valid entry lies behind its end */
-	qr_index last;	    /* entries that it gave */
+	bool invented;	   /* it gave an entry that was not written there, or not like that */
+	bool remains;	   /* it opened the log, and a valid entry lies behind its end */
+	qr_index base;	   /* of the snapshot that it began with; 0: with none */
+	const char *wrong; /* about that; NULL: nothing */
+	qr_index missing; /* in an image in memory: an entry below the base is not there; 0: none */
+	qr_index last;	  /* entries that it gave, with those that the snapshot stands for */
 	uint32_t *versions; /* [index] */
 	uint64_t room;
 	bool has_slot;
@@ -38,7 +43,10 @@ struct revive {
 	uint8_t *memory;
 	size_t memory_bytes;
 	struct store_log *log;
-	uint32_t kept; /* slots written since revive_reset: `list` refers to them */
+	struct store_snapshot_buffer buffer;
+	struct saved saved;
+	bool has_begun; /* the state to begin with is known */
+	uint32_t kept;	/* slots written since revive_reset: `list` refers to them */
 	uint8_t *slots;
 };
 

@@ -3,8 +3,9 @@
  * leaders that lose their suffix, cut and scrubbed logs, votes in many terms, segments prepared
  * while writes are in flight, recoveries, and recoveries of recoveries.
  *
- * Faults come by the number of records answered, drawn from the seed; each ends by a condition,
- * with a bound. Everything ends with all nodes up and every record answered.
+ * Faults come by the number of records answered, drawn from the seed, and then often wait until a
+ * node is writing a snapshot; each ends by a condition, with a bound. Everything ends with all
+ * nodes up and every record answered.
  */
 #include "tests/crash/story.h"
 
@@ -22,6 +23,9 @@
 #define ROUND_NS_MAX 120000000000u
 #define ISOLATION_NS_MAX 2000000000u
 #define DOWN_NS_MAX 1000000000u
+#define SAVING_NS_MAX 20000000u /* more than a second of the nodes' */
+#define SAVING_TURNS 6		/* a body is followed by its header */
+#define CLOCK_RATE 64		/* of rounds with snapshots: a node's second takes 16 ms */
 
 enum fault {
 	FAULT_CUT_ONE,
@@ -64,6 +68,11 @@ static struct tape_round shape(uint64_t seed)
 	round.group_count = 1 + (uint32_t)qr_prng_below(&prng, 2);
 	if (qr_prng_below(&prng, 4) == 0)
 		round.lazy_groups = 1u << round.group_count;
+	round.clock_rate = 1;
+	if (seed % 8 != 0) { /* in the others logs are read whole, and settled more rarely */
+		round.snapshot_blocks = 4u << qr_prng_below(&prng, 5);
+		round.clock_rate = CLOCK_RATE;
+	}
 	return round;
 }
 
@@ -89,7 +98,7 @@ static void turn(struct story *story)
 	load_turn(&story->load);
 	if (load_error(&story->load) != QR_OK)
 		fail(story, qr_error_text(load_error(&story->load)));
-	if (story->cluster.now_ns - story->start_ns > ROUND_NS_MAX)
+	if (story->cluster.now_ns - story->start_ns > cluster_ns(&story->cluster, ROUND_NS_MAX))
 		fail(story, "no progress");
 }
 
@@ -97,7 +106,7 @@ static void turn(struct story *story)
 static void go_on(struct story *story, uint64_t records, qr_ns most_ns)
 {
 	uint64_t until = load_answered(&story->load) + records;
-	qr_ns end_ns = story->cluster.now_ns + most_ns;
+	qr_ns end_ns = story->cluster.now_ns + cluster_ns(&story->cluster, most_ns);
 
 	while (!is_over(story) && load_answered(&story->load) < until &&
 	       story->cluster.now_ns < end_ns && !load_is_done(&story->load))
@@ -143,7 +152,7 @@ static void isolate(struct story *story)
 {
 	qr_group group = 1 + (qr_group)below(story, story->cluster.round.group_count);
 	qr_node old = cluster_leader(&story->cluster, group);
-	qr_ns end_ns = story->cluster.now_ns + ISOLATION_NS_MAX;
+	qr_ns end_ns = story->cluster.now_ns + cluster_ns(&story->cluster, ISOLATION_NS_MAX);
 
 	if (old == 0)
 		return;
@@ -164,27 +173,56 @@ static void stop_all(struct story *story, bool cut)
 		restart(story, node);
 }
 
-static void stop_one(struct story *story, bool cut)
+static void stop_one(struct story *story, bool cut, qr_node node)
 {
-	qr_node node = 1 + (qr_node)below(story, TAPE_NODES);
-
 	stop(story, node, cut);
 	go_on(story, below(story, 15), DOWN_NS_MAX);
 	restart(story, node);
 }
 
+/** A node that is writing a snapshot; 0: none is. */
+static qr_node who_saves(const struct story *story)
+{
+	for (qr_node node = 1; node <= TAPE_NODES; node++) {
+		if (story->cluster.nodes[node].saving > 0)
+			return node;
+	}
+	return 0;
+}
+
+/** The moment: often in the middle of a snapshot, if one is due. @return whose it is, or any node.
+ */
+static qr_node wait_for_moment(struct story *story)
+{
+	qr_node drawn = 1 + (qr_node)below(story, TAPE_NODES);
+	qr_ns end_ns = story->cluster.now_ns + cluster_ns(&story->cluster, SAVING_NS_MAX);
+	uint64_t turns = below(story, SAVING_TURNS);
+	qr_node found;
+
+	if (story->cluster.round.snapshot_blocks == 0 || below(story, 4) == 0)
+		return drawn;
+	while (who_saves(story) == 0 && story->cluster.now_ns < end_ns)
+		cluster_turn(&story->cluster); /* without load, which is for later */
+	found = who_saves(story);
+	while (turns-- > 0 && who_saves(story) == found)
+		cluster_turn(&story->cluster);
+	return found != 0 ? found : drawn;
+}
+
 static void go_wrong(struct story *story)
 {
+	qr_node node = wait_for_moment(story);
+
 	story->cluster.slow = (qr_node)below(story, TAPE_NODES + 1);
 	switch ((enum fault)below(story, FAULTS)) {
 	case FAULT_CUT_ONE:
-		stop_one(story, true);
+		stop_one(story, true, node);
 		break;
 	case FAULT_CUT_ALL:
 		stop_all(story, true);
 		break;
 	case FAULT_KILL_ONE:
-		stop_one(story, false);
+		stop_one(story, false, node);
 		break;
 	case FAULT_KILL_ALL:
 		stop_all(story, false);

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TAPE_MAGIC 0x31305041544b5251u /* "QRKTAP01" */
+#define TAPE_MAGIC 0x32305041544b5251u /* "QRKTAP02" */
 #define FRAME_BYTES_MAX 256	       /* without the bytes of a write */
 #define CHUNK_BYTES ((size_t)8 << 20)
 
@@ -112,6 +112,8 @@ static void write_round(struct qr_writer *to, const struct tape_round *round)
 	qr_write_u32(to, round->write_max_blocks);
 	qr_write_u32(to, round->group_count);
 	qr_write_u32(to, round->lazy_groups);
+	qr_write_u32(to, round->snapshot_blocks);
+	qr_write_u32(to, round->clock_rate);
 }
 
 static void read_round(struct qr_reader *from, struct tape_round *round)
@@ -124,6 +126,8 @@ static void read_round(struct qr_reader *from, struct tape_round *round)
 	round->write_max_blocks = qr_read_u32(from);
 	round->group_count = qr_read_u32(from);
 	round->lazy_groups = qr_read_u32(from);
+	round->snapshot_blocks = qr_read_u32(from);
+	round->clock_rate = qr_read_u32(from);
 }
 
 static void write_op(struct qr_writer *to, const struct tape_op *op)

@@ -69,10 +69,12 @@ void tape_describe(const struct tape_event *event, char *text, size_t size)
 	case TAPE_ROUND:
 		(void)snprintf(text, size,
 			       "ROUND seed %" PRIu64 ": stride %" PRIu32 ", segment %" PRIu32
-			       ", window %" PRIu32 " blocks, %" PRIu32 " groups, lazy %" PRIx32,
+			       ", window %" PRIu32 " blocks, a snapshot each %" PRIu32 ", %" PRIu32
+			       " groups, lazy %" PRIx32 ", clock x%" PRIu32,
 			       event->round.seed, event->round.stride_blocks,
 			       event->round.segment_blocks, event->round.window_blocks,
-			       event->round.group_count, event->round.lazy_groups);
+			       event->round.snapshot_blocks, event->round.group_count,
+			       event->round.lazy_groups, event->round.clock_rate);
 		break;
 	case TAPE_CUT:
 		(void)snprintf(text, size, "POWER CUT, seed %" PRIu64, event->seed);

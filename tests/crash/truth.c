@@ -53,12 +53,28 @@ static bool parse_hex(const char *text, const char *end, uint64_t *ret_value)
 	return stop != text && strcmp(stop, end) == 0;
 }
 
+static bool is_snapshot(const char *name)
+{
+	char expected[STORE_NAME_BYTES];
+
+	for (uint32_t number = 0; number < STORE_SNAPSHOTS; number++) {
+		store_snapshot_name(expected, number);
+		if (strcmp(name, expected) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void note_role(struct truth *truth, qr_node node, const struct tape_op *op)
 {
 	struct truth_role *roles = truth->roles[node];
 	struct truth_role *role = &roles[op->file];
 	uint64_t number;
 
+	if (op->kind == TAPE_OP_CREATE && is_snapshot(op->name)) {
+		*role = (struct truth_role){.kind = TRUTH_ROLE_SNAPSHOT,
+					    .group = roles[op->folder].group};
+	}
 	if (op->kind == TAPE_OP_MKDIR && strncmp(op->name, "group-", 6) == 0 &&
 	    parse_hex(op->name + 6, "", &number) && number >= 1 &&
 	    number <= truth->round.group_count) {
@@ -188,12 +204,36 @@ static void learn_slot(struct truth *truth, qr_node node, qr_group group, const 
 	log->asked[log->asked_count++] = slot.state;
 }
 
+/** A header: what it names is committed and stable here, and a slot that is stable says so. */
+static void learn_snapshot(struct truth *truth, qr_node node, qr_group group,
+			   const struct tape_op *op)
+{
+	const struct truth_log *log = &truth->groups[group].logs[node];
+	struct store_snapshot snapshot;
+	qr_index base;
+
+	if (op->data == NULL || op->size_bytes != STORE_SNAPSHOT_HEADER_BYTES ||
+	    store_snapshot_decode(op->data, &snapshot) != QR_OK) {
+		truth_complain(truth, "node %u writes a snapshot of group %u that is none", node,
+			       group);
+		return;
+	}
+	base = snapshot.base.index;
+	if (base > log->slot.settled.index || base > log->certain ||
+	    truth->versions[log->firm[base]].digest != snapshot.base.chain) {
+		truth_complain(truth,
+			       "node %u has a snapshot of entry %llu of group %u, which no stable "
+			       "slot calls settled",
+			       node, (unsigned long long)base, group);
+	}
+}
+
 static void begin_write(struct truth *truth, qr_node node, const struct tape_op *op)
 {
 	const struct truth_role *role = &truth->roles[node][op->file];
 	qr_block block;
 
-	if (role->kind != TRUTH_ROLE_SEGMENT && role->kind != TRUTH_ROLE_SLOTS)
+	if (role->kind == TRUTH_ROLE_NONE || role->kind == TRUTH_ROLE_GROUP)
 		return;
 	if (media_overlaps_inflight(&truth->media[node], op)) {
 		truth_complain(truth, "node %u writes over a write that is in flight", node);
@@ -201,6 +241,11 @@ static void begin_write(struct truth *truth, qr_node node, const struct tape_op 
 	}
 	if (role->kind == TRUTH_ROLE_SLOTS) {
 		learn_slot(truth, node, role->group, op->data);
+		return;
+	}
+	if (role->kind == TRUTH_ROLE_SNAPSHOT) {
+		if (op->offset_bytes == 0)
+			learn_snapshot(truth, node, role->group, op);
 		return;
 	}
 	block = block_of(truth, role, op);
@@ -217,6 +262,7 @@ static void on_firm(void *context, const struct tape_op *op)
 	struct truth *truth = hook->truth;
 	const struct truth_role *role = &truth->roles[hook->node][op->file];
 	struct truth_log *log = &truth->groups[role->group].logs[hook->node];
+	struct store_snapshot snapshot;
 	struct store_slot slot;
 
 	if (op->kind != TAPE_OP_WRITE || op->data == NULL)
@@ -225,6 +271,12 @@ static void on_firm(void *context, const struct tape_op *op)
 	    (!log->has_slot || slot.serial > log->slot.serial)) {
 		log->has_slot = true;
 		log->slot = slot;
+	}
+	if (role->kind == TRUTH_ROLE_SNAPSHOT && op->offset_bytes == 0 &&
+	    store_snapshot_decode(op->data, &snapshot) == QR_OK &&
+	    snapshot.serial > log->snapshot.serial) {
+		log->snapshot = snapshot;
+		truth->snapshots++;
 	}
 	if (role->kind != TRUTH_ROLE_SEGMENT || media_is_overwritten(&truth->media[hook->node], op))
 		return;
@@ -500,7 +552,8 @@ void truth_take(struct truth *truth, const struct tape_event *event)
 		media_kill(media);
 		break;
 	case TAPE_BEGIN:
-		if (event->op.kind == TAPE_OP_MKDIR || event->op.kind == TAPE_OP_RENAME)
+		if (event->op.kind == TAPE_OP_MKDIR || event->op.kind == TAPE_OP_CREATE ||
+		    event->op.kind == TAPE_OP_RENAME)
 			note_role(truth, event->node, &event->op);
 		if (event->op.kind == TAPE_OP_WRITE)
 			begin_write(truth, event->node, &event->op);

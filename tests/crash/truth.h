@@ -1,7 +1,7 @@
 /*
  * What a tape says up to some place: which entries were ever written, which of them every node must
- * still have, and what was promised to whom. It knows the format of entries and slots, and nothing
- * of the engine that wrote them.
+ * still have, and what was promised to whom. It knows the format of entries, slots and snapshots,
+ * and nothing of the engine that wrote them.
  *
  * Entries are known by the digest of their header, which covers the payload's checksum and, through
  * the chain, all entries before: so one number stands for a whole prefix of a log.
@@ -15,6 +15,7 @@
 
 #include "storage/format/entry.h"
 #include "storage/format/slot.h"
+#include "storage/format/snapshot.h"
 #include "tests/crash/load.h"
 #include "tests/crash/media.h"
 
@@ -48,8 +49,9 @@ struct truth_log {
 	qr_index high;	  /* nothing is firm above */
 	qr_index certain; /* firm[1..certain] is a log without a hole */
 	bool has_slot;
-	struct store_slot slot; /* the newest that is on stable media */
-	uint32_t asked_count;	/* (term, vote) that slots were written with */
+	struct store_slot slot;		/* the newest that is on stable media */
+	struct store_snapshot snapshot; /* likewise; serial 0: none was completed */
+	uint32_t asked_count;		/* (term, vote) that slots were written with */
 	struct raft_hard_state asked[TRUTH_STATES_MAX];
 };
 
@@ -73,7 +75,13 @@ struct truth_records {
 };
 
 /** What a file of a node is for, by the names that it was given. */
-enum truth_role_kind { TRUTH_ROLE_NONE, TRUTH_ROLE_GROUP, TRUTH_ROLE_SLOTS, TRUTH_ROLE_SEGMENT };
+enum truth_role_kind {
+	TRUTH_ROLE_NONE,
+	TRUTH_ROLE_GROUP,
+	TRUTH_ROLE_SLOTS,
+	TRUTH_ROLE_SNAPSHOT,
+	TRUTH_ROLE_SEGMENT,
+};
 struct truth_role {
 	enum truth_role_kind kind;
 	qr_group group;
@@ -95,6 +103,7 @@ struct truth {
 	struct truth_group groups[CLUSTER_GROUPS_MAX + 1];
 	struct truth_records records[LOAD_PRODUCERS_MAX];
 	uint64_t answered_records;
+	uint64_t snapshots; /* completed, on all nodes */
 	struct truth_role roles[TAPE_NODES + 1][MEDIA_FILES_MAX];
 	struct truth_problem problem; /* the first */
 };
