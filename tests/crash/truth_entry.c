@@ -92,7 +92,9 @@ static bool take_record(struct truth *truth, struct truth_version *version,
 			       (unsigned long long)sequence, producer);
 		return false;
 	}
-	if (session->producer == UINT32_MAX && producer_is_new(version, producer))
+	/* A log that promises nothing gives the names of sessions that it lost to others. */
+	if (truth_is_lazy(truth, version->entry.group) ||
+	    (session->producer == UINT32_MAX && producer_is_new(version, producer)))
 		session->producer = producer;
 	if (session->producer != producer || session->next != sequence) {
 		truth_complain(truth,
