@@ -5,9 +5,9 @@ import struct
 
 CLIENT, PEER = 0, 1
 SESSION_OPEN, SESSION_REPLY, CHUNK, CHUNK_REPLY, TAIL, TAIL_REPLY = 18, 19, 20, 21, 24, 25
-STATUS, STATUS_REPLY = 26, 27
+READ, RECORDS, STATUS, STATUS_REPLY = 22, 23, 26, 27
 RAFT = 1
-STATUS_OK = 0
+STATUS_OK, STATUS_BUSY, STATUS_CORRUPT = 0, 1, 26
 HEADER_BYTES = 64
 CRC_AT = 20
 
@@ -72,6 +72,17 @@ def tail_request(request, group):
 def tail_reply(body):
     """(request, start, end, status, leader)"""
     return struct.unpack_from("<QQQBB", body)
+
+
+def read_request(request, offset, size_bytes, group):
+    return message(READ, struct.pack("<QQII", request, offset, size_bytes, 0), group)
+
+
+def records(body):
+    """(request, offset, count, slice, status, last, bulk)"""
+    request, offset, _, count, number, _, _, status, _, last = struct.unpack_from("<QQQIIIIBBB",
+                                                                                  body)
+    return request, offset, count, number, status, last, body[48:]
 
 
 def session_open(nonce, group):
