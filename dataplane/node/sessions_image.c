@@ -82,13 +82,17 @@ void dp_sessions_save(const struct dp_sessions *sessions, qr_index index, struct
 
 /* ---- restoring ---- */
 
-/** The chunks follow each other without a gap up to the session's next sequence. */
+/**
+ * Behind the entry that opened the session; sequences without a gap up to the session's next,
+ * records in the order of the log.
+ */
 static bool restore_chunks(struct dp_session *session, struct dp_session_chunk *ring,
 			   uint32_t count, const struct store_prefix *base,
 			   struct qr_reader *reader)
 {
+	qr_index index = (session->id >> STORE_SESSION_NUMBER_BITS) + 1;
 	uint64_t sequence = 0;
-	qr_index index = 0;
+	qr_offset offset = 0;
 
 	for (uint32_t c = 0; c < count; c++) {
 		struct dp_session_chunk chunk;
@@ -98,11 +102,13 @@ static bool restore_chunks(struct dp_session *session, struct dp_session_chunk *
 		chunk.index = qr_read_u64(reader);
 		chunk.count = qr_read_u32(reader);
 		if (reader->failed || chunk.count == 0 || chunk.index < index ||
-		    chunk.index > base->index || chunk.offset > base->offset ||
-		    chunk.count > base->offset - chunk.offset ||
+		    chunk.index > base->index || chunk.offset < offset ||
+		    chunk.offset > base->offset || chunk.count > base->offset - chunk.offset ||
+		    chunk.sequence > UINT64_MAX - chunk.count ||
 		    (c > 0 && chunk.sequence != sequence))
 			return false;
 		sequence = chunk.sequence + chunk.count;
+		offset = chunk.offset + chunk.count;
 		index = chunk.index;
 		session->newest = (uint8_t)((session->newest + 1u) % DP_SESSION_RING);
 		ring[session->newest] = chunk;

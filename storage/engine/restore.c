@@ -2,15 +2,17 @@
  * The newest sound snapshot, at the start: both headers are read, then the body of the newer one,
  * and if that does not hold, that of the other. With neither the log is read from its beginning.
  *
- * A snapshot never knows of more than the slots call settled, since it is written after them. One
- * that does, whatever its body says, proves that a write of a slot was lost, and perhaps a vote
- * with it: damage.
+ * A snapshot never knows of more than the slots call settled, since it is written after them, nor
+ * of a later term. One that does, whatever its body says, proves that a write of a slot was lost,
+ * and perhaps a vote with it: damage. So is one that knows the last settled entry as another.
  *
  * Nothing is written here; a crash leaves everything as it is.
  */
 #include "consensus/base/assert.h"
 #include "consensus/base/crc.h"
 #include "storage/engine/internal.h"
+
+#include <string.h>
 
 #define PIECE_BYTES (1u << 20)
 
@@ -36,6 +38,15 @@ static void give_up(struct store_restore *restore)
 	choose(restore);
 }
 
+static bool contradicts_slots(const struct store_log *log, const struct store_prefix *base)
+{
+	const struct store_slot *slot = &log->slots.current;
+
+	if (base->index == slot->settled.index && memcmp(base, &slot->settled, sizeof(*base)) != 0)
+		return true;
+	return base->index > slot->settled.index || base->term > slot->state.term;
+}
+
 /** Errors: QR_FOREIGN  somebody else's, written here by mistake; others: nothing can be used. */
 static enum qr_error check_header(const struct store_log *log, const struct store_snapshot *header)
 {
@@ -45,7 +56,7 @@ static enum qr_error check_header(const struct store_log *log, const struct stor
 	    header->geometry.segment_blocks != geometry->segment_blocks ||
 	    header->geometry.stride_blocks != geometry->stride_blocks)
 		return QR_FOREIGN;
-	if (header->base.index > log->slots.current.settled.index ||
+	if (contradicts_slots(log, &header->base) ||
 	    header->base.block > log->segments.ready * geometry->segment_blocks)
 		return QR_CORRUPT;
 	return store_snapshot_file_bytes(header) <= log->restore.buffer.size_bytes ? QR_OK

@@ -26,6 +26,30 @@ void rig_check(const struct rig *rig)
 	(void)dp_core_next_deadline(rig->core);
 }
 
+/* ---- to its own disk ---- */
+
+/** A header counts once it is there: by then so is the body, and the slots know of as much. */
+void rig_check_file(const struct rig *rig, const struct store_op *op)
+{
+	const struct rig_disk *disk = &rig->disks[op->group - 1];
+	const uint8_t *file;
+	struct store_snapshot snapshot;
+	struct store_slot slot;
+	enum qr_error error;
+
+	if (op->kind != STORE_OP_WRITE_SNAPSHOT || op->offset_bytes != 0)
+		return;
+	file = disk->files[op->segment];
+	error = store_snapshot_decode(file, &snapshot);
+	QR_ASSERT(error == QR_OK && snapshot.group == op->group);
+	QR_ASSERT(snapshot.serial % STORE_SNAPSHOTS == op->segment);
+	QR_ASSERT(store_snapshot_file_bytes(&snapshot) <= disk->file_bytes[op->segment]);
+	QR_ASSERT(qr_crc32c(0, file + STORE_SNAPSHOT_HEADER_BYTES,
+			    store_snapshot_body_bytes(&snapshot)) == snapshot.body_crc);
+	error = store_slot_choose(disk->slots, &slot);
+	QR_ASSERT(error == QR_OK && snapshot.base.index <= slot.settled.index);
+}
+
 /* ---- to peers ---- */
 
 /** The entry is on the disk, every byte of it. */

@@ -2,6 +2,7 @@
 #include "tests/fuzz/node_forge.h"
 
 #include "consensus/base/crc.h"
+#include "storage/engine/internal.h"
 
 #include <string.h>
 
@@ -16,18 +17,18 @@ void forge_begin(struct forge *forge, struct rig *rig)
 
 static struct forge_tail tail_after(const struct store_log *log, qr_index index)
 {
-	struct forge_tail tail = {.known = true};
-	struct store_location at;
-	struct qr_span bytes;
+	struct store_prefix prefix = {0};
 
-	if (index == 0 || store_window_entry(log, index, &at, &bytes) != QR_OK)
-		return tail;
-	tail.index = index;
-	tail.term = at.term;
-	tail.block = at.block + at.blocks;
-	tail.offset = at.first_offset + at.record_count;
-	tail.chain = store_entry_digest(bytes.data);
-	return tail;
+	if (store_index_knows(log, index))
+		prefix = store_index_prefix(log, index);
+	return (struct forge_tail){
+		.known = true,
+		.index = prefix.index,
+		.term = prefix.term,
+		.block = prefix.block,
+		.offset = prefix.offset,
+		.chain = prefix.chain,
+	};
 }
 
 void forge_rebase(struct forge *forge, uint8_t which, uint32_t back)

@@ -9,6 +9,7 @@
  */
 #include "consensus/base/crc.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/image.h"
 #include "tests/fuzz/node_forge.h"
 #include "tests/fuzz/node_peer.h"
 
@@ -277,12 +278,13 @@ static void step_disk(const uint8_t *bytes)
 						 QR_OK, QR_NO_SPACE, QR_IO, QR_NOT_FOUND};
 	const struct rig *rig = play.rig;
 	enum qr_error result = bytes[2] >= 240 ? results[bytes[3] % 8] : QR_OK;
+	enum store_op_kind kind;
 
 	if (rig->pending_count == 0)
 		return;
-	/* "No space" is what preparing a segment can say, and nothing else. */
-	if (result == QR_NO_SPACE &&
-	    rig->pending[bytes[1] % rig->pending_count].op.kind != STORE_OP_PREPARE)
+	/* "No space" is what making a file larger can say, and nothing else. */
+	kind = rig->pending[bytes[1] % rig->pending_count].op.kind;
+	if (result == QR_NO_SPACE && kind != STORE_OP_PREPARE && kind != STORE_OP_WRITE_SNAPSHOT)
 		result = QR_IO;
 	rig_finish(play.rig, bytes[1], result);
 }
@@ -297,6 +299,27 @@ static void mend(uint8_t *bytes, size_t size_bytes)
 	memcpy(bytes + 8, &crc, sizeof(crc));
 }
 
+/** The same for a snapshot: a byte of its header or of its body. */
+static void damage_file(struct rig_disk *disk, const uint8_t *bytes)
+{
+	uint32_t number = bytes[3] % STORE_SNAPSHOTS;
+	uint8_t *file = disk->files[number];
+	size_t file_bytes = disk->file_bytes[number];
+	size_t at = bytes[5] * (size_t)256 + bytes[6];
+	size_t body_bytes;
+
+	if (file_bytes <= STORE_SNAPSHOT_HEADER_BYTES)
+		return;
+	body_bytes = image_body_bytes(file, file_bytes);
+	if (bytes[4] % 4 == 0 || body_bytes == 0) {
+		file[at % IMAGE_FIELD_BYTES] ^= bytes[7];
+	} else {
+		file[STORE_SNAPSHOT_HEADER_BYTES + at % body_bytes] ^= bytes[7];
+	}
+	if (bytes[4] < 88)
+		image_seal(file, file_bytes);
+}
+
 /** Bytes of the disk that change while the power is off, some so that nobody can tell. */
 static void damage(const uint8_t *bytes)
 {
@@ -305,9 +328,11 @@ static void damage(const uint8_t *bytes)
 	uint8_t *slots = play.rig->disks[group - 1].slots;
 	size_t at = bytes[5] * (size_t)256 + bytes[6];
 
-	if (bytes[4] < 96)
+	if (bytes[4] < 64)
 		return;
-	if (bytes[4] < 160) {
+	if (bytes[4] < 96) {
+		damage_file(&play.rig->disks[group - 1], bytes);
+	} else if (bytes[4] < 160) {
 		uint8_t *slot = slots + bytes[5] % 2u * (size_t)STORE_SLOT_BYTES;
 
 		slot[bytes[6] % 128u] ^= bytes[7];
@@ -384,10 +409,10 @@ static void one_step(const uint8_t *bytes)
 
 /* ---- where it begins ---- */
 
-/** Entries of node 1: an opening, then chunks. */
+/** Entries of node 1, until there are so many: an opening, then chunks. */
 static void follow(unsigned entries)
 {
-	for (unsigned e = 0; e < entries; e++) {
+	for (qr_index e = rig_group(play.rig, 0)->raft.last; e < entries; e++) {
 		for (uint8_t g = 0; g < RIG_GROUPS; g++) {
 			const uint8_t step[STEP_BYTES] = {
 				[2] = e == 0 ? 4 : 0,
@@ -422,6 +447,37 @@ static void use(unsigned chunks)
 	QR_ASSERT(rig_group(play.rig, 0)->committed_end != 0);
 }
 
+/** A second passes, and with it the store looks after itself. */
+static void wait_as_follower(void)
+{
+	play.rig->now_ns += DP_RETRY_NS;
+	rig_drain(play.rig);
+}
+
+static void wait_as_leader(void)
+{
+	qr_ns until_ns = play.rig->now_ns + DP_RETRY_NS;
+
+	while (play.rig->now_ns < until_ns)
+		peer_agree(play.rig);
+}
+
+/** Snapshots in both files, and entries behind them. */
+static void prepare_snapshots(bool leading)
+{
+	for (unsigned turn = 0; turn <= STORE_SNAPSHOTS; turn++) {
+		if (leading) {
+			use(8);
+			wait_as_leader();
+		} else {
+			follow(8 * (turn + 1));
+			wait_as_follower();
+		}
+	}
+	for (uint32_t file = 0; file < STORE_SNAPSHOTS; file++)
+		QR_ASSERT(play.rig->disks[0].file_bytes[file] != 0);
+}
+
 static void prepare(unsigned number)
 {
 	play.rig = rig_create(snapshot_prepare(&states));
@@ -434,11 +490,15 @@ static void prepare(unsigned number)
 		peer_follow(play.rig);
 		use(number == 3 ? 2 : 24);
 	}
-	if (number == 5)
+	if (number == 5 || number == 7)
 		peer_follow(play.rig);
+	if (number >= 6)
+		prepare_snapshots(number == 7);
 }
 
-#define STATES 6
+#define STATES 8
+
+_Static_assert(STATES <= SNAPSHOT_STATES_MAX, "as many are kept");
 
 /* NOLINTNEXTLINE(readability-identifier-naming) */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 
 #define SEGMENT_BYTES ((size_t)RIG_SEGMENT_BLOCKS * QR_BLOCK_BYTES)
-#define DISK_BYTES ((size_t)STORE_SLOTS * STORE_SLOT_BYTES + RIG_SEGMENTS * SEGMENT_BYTES)
+#define FILE_BYTES ((size_t)RIG_FILE_BLOCKS * QR_BLOCK_BYTES)
+#define SLOTS_BYTES ((size_t)STORE_SLOTS * STORE_SLOT_BYTES)
+#define DISK_BYTES (SLOTS_BYTES + RIG_SEGMENTS * SEGMENT_BYTES + STORE_SNAPSHOTS * FILE_BYTES)
 #define ALIGN_BYTES ((size_t)2 << 20)
 #define SECTOR_BYTES 512u
 #define DRAIN_MAX 10000u
@@ -51,6 +53,7 @@ static void configure(struct rig *rig)
 		.write_max_blocks = 4,
 		.segments_ahead = 1,
 		.checkpoints_max = 64,
+		.snapshot_blocks = RIG_STRIDE_BLOCKS,
 		.entry_max_bytes = RIG_ENTRY_MAX,
 		.record_max_bytes = RIG_RECORD_MAX,
 		.sessions_max = RIG_SESSIONS,
@@ -102,6 +105,18 @@ static void start_core(struct rig *rig)
 		dp_core_set_segments(rig->core, g + 1, rig->disks[g].segment_count);
 }
 
+/** @return one past it. */
+static uint8_t *lay_disk(struct rig_disk *disk, uint8_t *at)
+{
+	disk->slots = at;
+	at += SLOTS_BYTES;
+	disk->segments = at;
+	at += RIG_SEGMENTS * SEGMENT_BYTES;
+	for (uint32_t file = 0; file < STORE_SNAPSHOTS; file++, at += FILE_BYTES)
+		disk->files[file] = at;
+	return at;
+}
+
 struct rig *rig_create(void *memory)
 {
 	struct rig *rig = memory;
@@ -109,10 +124,8 @@ struct rig *rig_create(void *memory)
 
 	configure(rig);
 	rig->now_ns = 1000000000;
-	for (uint32_t g = 0; g < RIG_GROUPS; g++, disk += DISK_BYTES) {
-		rig->disks[g].slots = disk;
-		rig->disks[g].segments = disk + (size_t)STORE_SLOTS * STORE_SLOT_BYTES;
-	}
+	for (uint32_t g = 0; g < RIG_GROUPS; g++)
+		disk = lay_disk(&rig->disks[g], disk);
 	for (unsigned node = 0; node < 4; node++)
 		rig->senders[node] = (struct rig_sender){.incarnation = 1};
 	rig->core_memory =
@@ -129,9 +142,13 @@ static uint8_t *place_of(const struct rig *rig, const struct store_op *op)
 	const struct rig_disk *disk = &rig->disks[op->group - 1];
 
 	if (op->kind == STORE_OP_READ_SLOTS || op->kind == STORE_OP_WRITE_SLOT) {
-		QR_ASSERT(op->offset_bytes + op->size_bytes <=
-			  (size_t)STORE_SLOTS * STORE_SLOT_BYTES);
+		QR_ASSERT(op->offset_bytes + op->size_bytes <= SLOTS_BYTES);
 		return disk->slots + op->offset_bytes;
+	}
+	if (op->kind == STORE_OP_READ_SNAPSHOT || op->kind == STORE_OP_WRITE_SNAPSHOT) {
+		QR_ASSERT(op->segment < STORE_SNAPSHOTS);
+		QR_ASSERT(op->offset_bytes + op->size_bytes <= FILE_BYTES);
+		return disk->files[op->segment] + op->offset_bytes;
 	}
 	QR_ASSERT(op->offset_bytes + op->size_bytes <= SEGMENT_BYTES);
 	if (op->segment >= disk->segment_count)
@@ -155,7 +172,18 @@ uint8_t *rig_block(struct rig *rig, qr_group group, qr_block block)
 static bool is_write(const struct store_op *op)
 {
 	return op->kind == STORE_OP_WRITE || op->kind == STORE_OP_WRITE_LAZY ||
-	       op->kind == STORE_OP_WRITE_SLOT;
+	       op->kind == STORE_OP_WRITE_SLOT || op->kind == STORE_OP_WRITE_SNAPSHOT;
+}
+
+/** The core lends one buffer, and no op reaches beyond it. */
+static void check_buffer(const struct rig *rig, const struct store_op *op)
+{
+	const struct store_snapshot_buffer *buffer = &rig->core->snapshot_buffer;
+
+	if (op->kind != STORE_OP_READ_SNAPSHOT && op->kind != STORE_OP_WRITE_SNAPSHOT)
+		return;
+	QR_ASSERT(op->data == buffer->data + op->offset_bytes && op->size_bytes != 0);
+	QR_ASSERT(op->offset_bytes + op->size_bytes <= buffer->size_bytes);
 }
 
 static void start_op(struct rig *rig, const struct store_op *op)
@@ -164,11 +192,20 @@ static void start_op(struct rig *rig, const struct store_op *op)
 
 	QR_ASSERT(rig->pending_count <= RIG_PENDING_MAX);
 	QR_ASSERT(op->group >= 1 && op->group <= RIG_GROUPS);
+	check_buffer(rig, op);
 	*pending = (struct rig_pending){.op = *op};
 	if (is_write(op)) {
 		QR_ASSERT(place_of(rig, op) != NULL);
 		pending->crc = qr_crc32c(0, op->data, op->size_bytes);
 	}
+}
+
+static void grow_file(struct rig_disk *disk, const struct store_op *op)
+{
+	uint64_t end = op->offset_bytes + op->size_bytes;
+
+	if (op->kind == STORE_OP_WRITE_SNAPSHOT && disk->file_bytes[op->segment] < end)
+		disk->file_bytes[op->segment] = end;
 }
 
 static enum qr_error carry_out(struct rig *rig, const struct rig_pending *pending)
@@ -177,9 +214,10 @@ static enum qr_error carry_out(struct rig *rig, const struct rig_pending *pendin
 	struct rig_disk *disk = &rig->disks[op->group - 1];
 	uint8_t *place;
 
-	if (op->kind == STORE_OP_SYNC)
+	if (op->kind == STORE_OP_SYNC || op->kind == STORE_OP_SYNC_SNAPSHOT)
 		return QR_OK;
-	if (op->kind == STORE_OP_READ_SNAPSHOT)
+	if (op->kind == STORE_OP_READ_SNAPSHOT &&
+	    op->offset_bytes + op->size_bytes > disk->file_bytes[op->segment])
 		return QR_NOT_FOUND;
 	if (op->kind == STORE_OP_PREPARE) {
 		if (op->segment >= RIG_SEGMENTS)
@@ -195,6 +233,8 @@ static enum qr_error carry_out(struct rig *rig, const struct rig_pending *pendin
 		/* The engine leaves the memory of a write alone. */
 		QR_ASSERT(qr_crc32c(0, op->data, op->size_bytes) == pending->crc);
 		memcpy(place, op->data, op->size_bytes);
+		grow_file(disk, op);
+		rig_check_file(rig, op);
 	} else {
 		memcpy(op->data, place, op->size_bytes);
 	}
@@ -221,10 +261,12 @@ void rig_finish(struct rig *rig, uint32_t number, enum qr_error result)
 	dp_core_complete(rig->core, &completion, rig->now_ns);
 }
 
-static void tear(const struct rig *rig, const struct store_op *op, uint8_t torn)
+static void tear(struct rig *rig, const struct store_op *op, uint8_t torn)
 {
 	uint8_t *place = place_of(rig, op);
 
+	if (torn != 0)
+		grow_file(&rig->disks[op->group - 1], op);
 	for (uint32_t at = 0; place != NULL && at < op->size_bytes; at += SECTOR_BYTES) {
 		if ((torn >> at / SECTOR_BYTES % 8 & 1) != 0)
 			memcpy(place + at, op->data + at, SECTOR_BYTES);

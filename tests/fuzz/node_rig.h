@@ -9,6 +9,7 @@
 #define QR_TESTS_FUZZ_NODE_RIG_H
 
 #include "dataplane/node/internal.h"
+#include "storage/format/snapshot.h"
 #include "tests/fuzz/snapshot.h"
 
 #define RIG_SELF 2
@@ -18,6 +19,7 @@
 #define RIG_SEGMENT_BLOCKS 16u
 #define RIG_STRIDE_BLOCKS 4u
 #define RIG_WINDOW_BLOCKS 16u
+#define RIG_FILE_BLOCKS 40u /* more than a snapshot of this node ever takes */
 #define RIG_PENDING_MAX 64
 #define RIG_TX_MAX 32
 #define RIG_TX_BYTES 1452u
@@ -37,6 +39,8 @@ struct rig_disk {
 	uint64_t segment_count;
 	uint8_t *slots;
 	uint8_t *segments;
+	uint8_t *files[STORE_SNAPSHOTS]; /* of snapshots of the group */
+	uint64_t file_bytes[STORE_SNAPSHOTS];
 };
 
 /** A consensus message that left. */
@@ -112,6 +116,8 @@ uint8_t *rig_block(struct rig *rig, qr_group group, qr_block block);
 
 /** All that must hold between two calls. */
 void rig_check(const struct rig *rig);
+/** All that must hold of a snapshot whose header has just been written. */
+void rig_check_file(const struct rig *rig, const struct store_op *op);
 /** All that must hold of a datagram that leaves. */
 void rig_check_datagram(struct rig *rig, const struct dp_tx *tx);
 

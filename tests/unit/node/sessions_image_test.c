@@ -145,9 +145,29 @@ static void what_no_table_is_is_refused(void **state)
 	expect_refused(session + 40, 65, 4);	/* more chunks than a ring holds */
 	expect_refused(first, 1, 8);		/* a gap */
 	expect_refused(first + 8, 99, 8);	/* records behind the base's */
+	expect_refused(first + 8, 11, 8);	/* its successor's records */
 	expect_refused(first + 16, 5, 8);	/* later than its successor */
+	expect_refused(first + 16, 1, 8);	/* in the entry that opened it */
 	expect_refused(first + 28 + 16, 10, 8); /* an entry behind the base */
 	expect_refused(first + 24, 0, 4);	/* no records */
+}
+
+/** No chunk of a log does that, and its answer could not be sent. */
+static void a_sequence_that_overflows_is_refused(void **state)
+{
+	const uint64_t sequence = UINT64_MAX - 1;
+	const uint64_t next = 0;
+
+	(void)state;
+	dp_sessions_clear(table);
+	change(1, STORE_SESSION_OPEN, NUMBER(1));
+	append(3, NUMBER(1), 0);
+	dp_sessions_commit_upto(table, 3);
+	save(3);
+	assert_true(restore());
+	memcpy(image + 4 + 32, &next, sizeof(next));
+	memcpy(image + 4 + 44, &sequence, sizeof(sequence));
+	assert_false(restore());
 }
 
 static void more_sessions_than_there_is_room_for_are_refused(void **state)
@@ -175,6 +195,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_end_that_comes_too_soon_is_refused, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_no_table_is_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_sequence_that_overflows_is_refused, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(more_sessions_than_there_is_room_for_are_refused,
 						set_up, tear_down),
 	};

@@ -224,12 +224,12 @@ static void step_open(void)
 static void append_chunk(struct session *session, uint32_t count)
 {
 	struct chunk chunk = {
-		.sequence = expected_of(session),
-		.count = count,
-		.index = world.last,
-		.offset = world.end,
-	};
+		.sequence = expected_of(session), .count = count, .offset = world.end};
 
+	/* An entry that opens sessions holds no chunks. */
+	if (session->opened == world.last)
+		next_entry();
+	chunk.index = world.last;
 	if (session->chunk_count == session->chunk_room) {
 		session->chunk_room = session->chunk_room * 2 + 16;
 		session->chunks =

@@ -159,6 +159,57 @@ static void one_that_knows_more_than_the_slots_is_damage(void **state)
 	assert_int_equal(rig_open(&rig), QR_CORRUPT);
 }
 
+/** The snapshot of entry 10, which is the last settled one, says of it what it is not. */
+static void expect_refused(struct store_prefix base)
+{
+	uint8_t *file = rig.disk.snapshots[1];
+	struct store_snapshot header;
+	struct store_snapshot forged;
+
+	assert_int_equal(store_snapshot_decode(file, &header), QR_OK);
+	forged = header;
+	forged.base = base;
+	store_snapshot_encode(file, &forged);
+	assert_int_equal(rig_open(&rig), QR_CORRUPT);
+	store_snapshot_encode(file, &header);
+	reopen();
+	expect_state("ten", 10);
+}
+
+static void one_that_knows_the_last_settled_entry_as_another_is_damage(void **state)
+{
+	struct store_prefix base;
+
+	(void)state;
+	append_upto(10);
+	rig_snapshot(&rig, 10, "ten", 3);
+	base = store_log_slot(rig.log)->settled;
+	assert_true(base.index == 10);
+	base.term++;
+	expect_refused(base);
+	base.term--;
+	base.offset--;
+	expect_refused(base);
+	base.offset++;
+	base.chain++;
+	expect_refused(base);
+}
+
+/** The slot that had the term was lost, and what it said of the vote. */
+static void one_of_a_later_term_than_the_slots_is_damage(void **state)
+{
+	struct store_slot slot;
+
+	(void)state;
+	append_upto(10);
+	rig_snapshot(&rig, 10, "ten", 3);
+	assert_int_equal(store_slot_choose(rig.disk.slots, &slot), QR_OK);
+	slot.state.term = 0;
+	for (unsigned i = 0; i < STORE_SLOTS; i++)
+		store_slot_encode(rig.disk.slots + (size_t)i * STORE_SLOT_BYTES, &slot);
+	assert_int_equal(rig_open(&rig), QR_CORRUPT);
+}
+
 static void a_hole_at_the_base_below_what_is_settled_is_damage(void **state)
 {
 	(void)state;
@@ -316,6 +367,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_base_is_where_a_cut_may_stand, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(one_that_knows_more_than_the_slots_is_damage,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			one_that_knows_the_last_settled_entry_as_another_is_damage, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(one_of_a_later_term_than_the_slots_is_damage,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_hole_at_the_base_below_what_is_settled_is_damage,
 						set_up, tear_down),
