@@ -327,18 +327,15 @@ static void use(void)
 /* NOLINTNEXTLINE(readability-identifier-naming) */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
-	uint8_t log;
-
 	if (states.count == 0) {
 		snapshot_init(&states, rig_size_bytes());
-		for (log = 0; log < IMAGE_LOGS; log++)
+		for (enum image_log log = 0; log < IMAGE_LOGS; log++)
 			(void)image_log_prepare(snapshot_prepare(&states), log, &forge);
 		other = create_table();
 	}
 	if (size_bytes < 2)
 		return 0;
-	log = data[0] % IMAGE_LOGS;
-	rig = snapshot_take(&states, log);
+	rig = snapshot_take(&states, data[0] % IMAGE_LOGS);
 	if ((data[1] & IMAGE_BUILT) != 0) {
 		build_file(data + 2, size_bytes - 2);
 	} else {
