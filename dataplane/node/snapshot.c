@@ -4,7 +4,7 @@
  * docs/formats/snapshot.md.
  *
  * The state is copied in one turn, so that it is that of one index; the store then writes it at its
- * leisure. It takes about two milliseconds for 4,096 sessions that are all in use, microseconds for
+ * leisure. It takes about a millisecond for 4,096 sessions that are all in use, microseconds for
  * tens. All groups of a core share the buffer.
  *
  * Invariant: what is saved is committed. The committed view may know of more than `applied` only
