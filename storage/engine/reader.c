@@ -313,7 +313,7 @@ static enum qr_error step_known(struct store_reader *reader, const struct store_
 	return error;
 }
 
-/** The next entry at either of its two places. */
+/** The next entry at either of its two places; or at its one, where that is known. */
 static enum qr_error step(struct store_reader *reader, struct store_entry *ret_entry,
 			  const uint8_t **ret_bytes)
 {
@@ -326,7 +326,7 @@ static enum qr_error step(struct store_reader *reader, struct store_entry *ret_e
 	if (known != NULL)
 		return step_known(reader, known, ret_entry, ret_bytes);
 	error = probe(reader, tail, ret_entry, ret_bytes);
-	if (error == QR_OK || error == QR_AGAIN || next == tail)
+	if (error == QR_OK || error == QR_AGAIN || next == tail || reader->placed)
 		return error;
 	reader->before.block = next; /* a gap: do not look there again */
 	return probe(reader, next, ret_entry, ret_bytes);

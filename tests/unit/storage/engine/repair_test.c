@@ -136,6 +136,24 @@ static void a_reader_that_begins_there_knows_the_place_alone(void **state)
 	assert_int_equal(read_from(start, 200), QR_OK);
 }
 
+/* As from a checkpoint in the middle of a stride: it is not looked for at the end of that one. */
+static void a_place_that_is_known_stays(void **state)
+{
+	const struct store_missing from = {.before = {.index = 50, .block = 50}, .placed = true};
+	struct store_missing missing;
+
+	(void)state;
+	memcpy(entry, disk_block(&rig.disk, 50), QR_BLOCK_BYTES);
+	disk_block(&rig.disk, 50)[0] ^= 1;
+	store_reader_stop(reader);
+	store_reader_start_at(reader, rig.log, &from, 0);
+	assert_int_equal(read_to(51), QR_CORRUPT);
+	missing = store_reader_missing(reader);
+	assert_true(missing.placed && missing.before.block == 50);
+	assert_int_equal(write_entry(&missing, 50), QR_OK);
+	assert_int_equal(read_from(1, 200), QR_OK);
+}
+
 static void a_reader_can_begin_behind_damage(void **state)
 {
 	struct store_missing next = {.before = {.index = 50, .block = 50}};
@@ -296,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_lost_is_read_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reader_that_begins_there_knows_the_place_alone,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_place_that_is_known_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reader_can_begin_behind_damage, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(another_entry_is_refused, set_up, tear_down),
