@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Wrong bits in the files of running nodes, and starts from snapshots.
+"""Wrong bits in the files of nodes, and starts from snapshots.
 
-What one replica has whole comes back on the others, whoever meets the damage: a reader or the
-scrub. What nobody has is an error for those who ask for it, and for nobody else. A start after
+What one replica has whole comes back on the others, whoever meets the damage: a reader, a start or
+the scrub. What nobody has is an error for those who ask for it, and for nobody else. A start after
 kill -9 reads the log behind the newest sound snapshot, and all of it when there is none.
 
 The first pass of a scrub begins a minute after its node: the log `cold`, which nobody reads, is
@@ -243,6 +243,26 @@ def scrub(nodes):
         equal(verify(nodes, node), (0, ["", ""]), f"what is wrong with node {node}")
 
 
+def at_rest():
+    """wrong bits on all replicas while nobody runs: the starts repair them, and then all is there"""
+    chance = random.Random(5)
+    with tap.small_cluster(SCRUBBED) as nodes:
+        nodes.start()
+        nodes.leader()
+        append_records(nodes, "demo", range(RECORDS))
+        entries = settled_entries(nodes, "demo")
+        nodes.kill_all()
+        goal = damage(nodes, "demo", entries, chance)
+        nodes.start()
+        nodes.leader(timeout_s=READ_S)
+        wait_repaired(nodes, goal, READ_S)
+        append_records(nodes, "demo", range(RECORDS, RECORDS + 100))
+        check_replicas(nodes, "demo", [record_of(number) for number in range(RECORDS + 100)])
+        stop_and_compare(nodes)
+        for node in nodes.nodes:
+            equal(verify(nodes, node), (0, [""]), f"what is wrong with node {node}")
+
+
 # ---- what nobody has ----
 
 CHECKPOINT_BLOCKS = 64
@@ -445,4 +465,4 @@ def starts():
 
 
 if __name__ == "__main__":
-    tap.run([readers, nobody_has_it, starts, scrub], scrubbed_cluster)
+    tap.run([readers, at_rest, nobody_has_it, starts, scrub], scrubbed_cluster)

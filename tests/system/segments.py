@@ -74,7 +74,8 @@ class Segments:
                 if block // slot.segment_blocks != number:
                     number = block // slot.segment_blocks
                     data = pread(self._path(number), 0, slot.segment_blocks * BLOCK)
-                entry = self._entry(data[block % slot.segment_blocks * BLOCK:][:HEADER_BYTES])
+                at = block % slot.segment_blocks * BLOCK
+                entry = self._entry(data[at:at + HEADER_BYTES])
                 if entry and (entry.index, entry.block) == (index, block):
                     break
                 # It did not fit the rest of that stride.
