@@ -70,7 +70,7 @@ static enum qr_error refuse(struct probe *probe, const char *what, int code)
 		mend = "create it, or choose another one with --dir";
 	}
 	(void)snprintf(probe->problem->text, sizeof(probe->problem->text),
-		       "device probe: %s: %s: %s", what, strerrordesc_np(code), mend);
+		       "device probe: %.256s: %s: %s", what, strerrordesc_np(code), mend);
 	return error;
 }
 

@@ -133,6 +133,7 @@ static enum qr_error take_page(struct quorate_client *client, const struct wire_
 		client->node_count = 0;
 		if (partitions == NULL || nodes == NULL)
 			return QR_NO_MEMORY;
+		QR_ASSERT(page->node_count <= WIRE_DESCRIPTION_NODES);
 		for (; client->node_count < page->node_count; client->node_count++) {
 			const struct wire_endpoint *node = &page->nodes[client->node_count];
 

@@ -64,8 +64,10 @@ static void remember(struct media *media, const struct media_undo_record *record
 		undo->bytes = realloc(undo->bytes, undo->room_bytes);
 		QR_ASSERT(undo->bytes != NULL);
 	}
-	if (record->saved_bytes > 0)
+	if (record->saved_bytes > 0) {
+		QR_ASSERT(bytes != NULL);
 		memcpy(undo->bytes + undo->used_bytes, bytes, record->saved_bytes);
+	}
 	undo->used_bytes += record->saved_bytes;
 	undo->records[undo->count++] = *record;
 }
