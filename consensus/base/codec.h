@@ -55,6 +55,11 @@ static inline size_t qr_writer_size(const struct qr_writer *writer)
 	return (size_t)(writer->at - writer->start);
 }
 
+static inline size_t qr_writer_left(const struct qr_writer *writer)
+{
+	return writer->failed ? 0 : (size_t)(writer->end - writer->at);
+}
+
 /** The next `size_bytes` bytes, or NULL and a failed cursor. */
 static inline const uint8_t *qr_read_bytes(struct qr_reader *reader, size_t size_bytes)
 {
@@ -72,7 +77,7 @@ static inline uint8_t *qr_write_room(struct qr_writer *writer, size_t size_bytes
 {
 	uint8_t *at = writer->at;
 
-	if (writer->failed || (size_t)(writer->end - writer->at) < size_bytes) {
+	if (qr_writer_left(writer) < size_bytes) {
 		writer->failed = true;
 		return NULL;
 	}

@@ -444,6 +444,19 @@ struct dp_tx *dp_core_tx_begin(struct dp_core *core, struct qr_writer *writer)
 	return tx;
 }
 
+struct dp_tx *dp_core_tx_begin_to(struct dp_core *core, const struct dp_peer *peer,
+				  struct qr_writer *writer)
+{
+	struct dp_tx *tx = dp_core_tx_begin(core, writer);
+
+	if (tx == NULL)
+		return NULL;
+	tx->peer = peer->config.node;
+	if (tx->capacity_bytes > peer->config.datagram_max)
+		writer->end = writer->start + peer->config.datagram_max;
+	return tx;
+}
+
 void dp_core_tx_finish(struct dp_core *core, struct dp_tx *tx, struct qr_writer *writer)
 {
 	struct wire_header header = {

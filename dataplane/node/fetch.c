@@ -12,8 +12,6 @@
  */
 #include "dataplane/node/internal.h"
 
-#define FETCHED_OVERHEAD_BYTES (WIRE_HEADER_BYTES + WIRE_MESSAGE_HEADER_BYTES + WIRE_FETCHED_BYTES)
-
 static void release_reader(struct dp_fetch *fetch)
 {
 	if (fetch->reader != NULL)
@@ -84,18 +82,16 @@ static enum qr_error answer(struct dp_core *core, const struct dp_peer *peer,
 			    const struct dp_fetch *fetch, struct wire_fetched *fetched)
 {
 	struct qr_writer writer;
-	struct dp_tx *tx = dp_core_tx_begin(core, &writer);
-	uint32_t size_max = peer->config.datagram_max;
+	struct dp_tx *tx = dp_core_tx_begin_to(core, peer, &writer);
+	size_t room;
 
 	if (tx == NULL)
 		return QR_BUSY;
-	if (size_max > tx->capacity_bytes)
-		size_max = tx->capacity_bytes;
-	if (fetched->bulk.size_bytes > size_max - FETCHED_OVERHEAD_BYTES)
-		fetched->bulk.size_bytes = size_max - FETCHED_OVERHEAD_BYTES;
+	room = qr_writer_left(&writer) - WIRE_MESSAGE_HEADER_BYTES - WIRE_FETCHED_BYTES;
+	if (fetched->bulk.size_bytes > room)
+		fetched->bulk.size_bytes = room;
 	wire_put_fetched(&writer, fetch->group->config->group, fetched);
 	qr_write_bytes(&writer, fetched->bulk.data, fetched->bulk.size_bytes);
-	tx->peer = peer->config.node;
 	dp_core_tx_finish(core, tx, &writer);
 	return QR_OK;
 }

@@ -32,6 +32,9 @@ static inline uint32_t dp_core_peer_position(const struct dp_core *core, const s
 void dp_core_drop(struct dp_core *core, enum wire_drop drop);
 /** A buffer for a datagram: begun; NULL when this turn has no more. */
 struct dp_tx *dp_core_tx_begin(struct dp_core *core, struct qr_writer *writer);
+/** The same for a peer: no larger than what it takes. */
+struct dp_tx *dp_core_tx_begin_to(struct dp_core *core, const struct dp_peer *peer,
+				  struct qr_writer *writer);
 /** Finish it to a peer (peer != 0) or an address; the buffer counts as used. */
 void dp_core_tx_finish(struct dp_core *core, struct dp_tx *tx, struct qr_writer *writer);
 bool dp_core_link_is_down(const struct dp_core *core, qr_node node);

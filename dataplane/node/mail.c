@@ -76,13 +76,12 @@ void dp_mail_release(struct dp_core *core, struct dp_group *group)
 static void pack(struct dp_core *core, struct dp_peer *peer, uint32_t *next, uint32_t *next_group,
 		 struct qr_writer *writer)
 {
-	while (*next < peer->mail_count &&
-	       (size_t)(writer->end - writer->at) >= RAFT_MESSAGE_ROOM) {
+	while (*next < peer->mail_count && qr_writer_left(writer) >= RAFT_MESSAGE_ROOM) {
 		const struct dp_mail *mail = &peer->mail[(*next)++];
 
 		wire_put_raft(writer, mail->group, &mail->message);
 	}
-	while (*next_group < core->group_count && (size_t)(writer->end - writer->at) >= ACK_ROOM) {
+	while (*next_group < core->group_count && qr_writer_left(writer) >= ACK_ROOM) {
 		struct dp_group *group = &core->groups[(*next_group)++];
 
 		if (group->stream_from == peer->config.node && dp_follow_ack_is_due(core, group))
@@ -116,17 +115,13 @@ static void flush_peer(struct dp_core *core, struct dp_peer *peer)
 		next_group = core->group_count;
 	while (next < peer->mail_count || next_group < core->group_count) {
 		struct qr_writer writer;
-		struct dp_tx *tx = dp_core_tx_begin(core, &writer);
+		struct dp_tx *tx = dp_core_tx_begin_to(core, peer, &writer);
 
 		if (tx == NULL)
 			break;
-		writer.end = writer.start + (peer->config.datagram_max < tx->capacity_bytes
-						     ? peer->config.datagram_max
-						     : tx->capacity_bytes);
 		pack(core, peer, &next, &next_group, &writer);
 		if (qr_writer_size(&writer) == WIRE_HEADER_BYTES)
 			break;
-		tx->peer = peer->config.node;
 		dp_core_tx_finish(core, tx, &writer);
 	}
 	peer->mail_count -= next;

@@ -415,7 +415,7 @@ static enum qr_error serve(struct dp_core *core, struct dp_read *read)
 	if ((size_t)(writer.end - writer.start) > core->config.client_datagram_max)
 		writer.end = writer.start + core->config.client_datagram_max;
 	slice.room =
-		(uint32_t)(writer.end - writer.at) - WIRE_MESSAGE_HEADER_BYTES - WIRE_RECORDS_BYTES;
+		(uint32_t)qr_writer_left(&writer) - WIRE_MESSAGE_HEADER_BYTES - WIRE_RECORDS_BYTES;
 	slice.limit = read->left_bytes < slice.room ? read->left_bytes : slice.room;
 	fill_slice(&slice, read, &at, bytes);
 	if (slice.records.count == 0) {

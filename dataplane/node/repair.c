@@ -140,15 +140,15 @@ static bool send_request(struct dp_core *core)
 		.offset = repair->received_bytes,
 		.size_bytes = DP_FETCH_BYTES,
 	};
+	const struct dp_peer *peer = dp_core_find_peer(core, repair->peer);
 	struct qr_writer writer;
 	struct dp_tx *tx;
 
-	if (!dp_core_link_is_down(core, repair->peer)) {
-		tx = dp_core_tx_begin(core, &writer);
+	if (peer != NULL && !dp_core_link_is_down(core, repair->peer)) {
+		tx = dp_core_tx_begin_to(core, peer, &writer);
 		if (tx == NULL)
 			return false;
 		wire_put_fetch(&writer, repair->group->config->group, &fetch);
-		tx->peer = repair->peer;
 		dp_core_tx_finish(core, tx, &writer);
 	}
 	repair->asks++;

@@ -7,9 +7,6 @@
  */
 #include "dataplane/node/internal.h"
 
-#define FRAGMENT_OVERHEAD_BYTES                                                                    \
-	(WIRE_HEADER_BYTES + WIRE_MESSAGE_HEADER_BYTES + WIRE_FRAGMENT_BYTES)
-
 void dp_replicate_message(struct dp_core *core, struct dp_group *group,
 			  const struct raft_message *message)
 {
@@ -133,18 +130,16 @@ static enum qr_error put_fragment(struct dp_core *core, const struct dp_group *g
 				  const struct dp_peer *peer, struct wire_fragment *fragment)
 {
 	struct qr_writer writer;
-	struct dp_tx *tx = dp_core_tx_begin(core, &writer);
-	uint32_t size_max = peer->config.datagram_max;
+	struct dp_tx *tx = dp_core_tx_begin_to(core, peer, &writer);
+	size_t room;
 
 	if (tx == NULL)
 		return QR_BUSY;
-	if (size_max > tx->capacity_bytes)
-		size_max = tx->capacity_bytes;
-	if (fragment->bulk.size_bytes > size_max - FRAGMENT_OVERHEAD_BYTES)
-		fragment->bulk.size_bytes = size_max - FRAGMENT_OVERHEAD_BYTES;
+	room = qr_writer_left(&writer) - WIRE_MESSAGE_HEADER_BYTES - WIRE_FRAGMENT_BYTES;
+	if (fragment->bulk.size_bytes > room)
+		fragment->bulk.size_bytes = room;
 	wire_put_fragment(&writer, group->config->group, fragment);
 	qr_write_bytes(&writer, fragment->bulk.data, fragment->bulk.size_bytes);
-	tx->peer = peer->config.node;
 	dp_core_tx_finish(core, tx, &writer);
 	return QR_OK;
 }

@@ -37,8 +37,8 @@ static void put_status(struct dp_core *core, struct qr_writer *writer, const str
 {
 	struct wire_status_reply status;
 
-	dp_status_fill(core, &reply->status,
-		       (size_t)(writer->end - writer->at) - WIRE_MESSAGE_HEADER_BYTES, &status);
+	dp_status_fill(core, &reply->status, qr_writer_left(writer) - WIRE_MESSAGE_HEADER_BYTES,
+		       &status);
 	wire_put_status_reply(writer, &status);
 }
 
