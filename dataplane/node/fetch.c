@@ -30,7 +30,7 @@ void dp_fetch_request(struct dp_core *core, struct dp_group *group, const struct
 {
 	struct dp_fetch *fetch = &core->fetches[dp_core_peer_position(core, peer)];
 
-	/* The same entry again, further on: its reader stands there. */
+	/* Asked again before the disk has answered: that goes on. */
 	if (fetch->group != group || fetch->index != request->index)
 		release_reader(fetch);
 	*fetch = (struct dp_fetch){
@@ -59,6 +59,8 @@ static enum qr_error find(struct dp_core *core, struct dp_fetch *fetch,
 	if (group->phase == DP_PHASE_RUNNING &&
 	    store_window_entry(group->log, fetch->index, ret_at, ret_bytes) == QR_OK)
 		return QR_OK;
+	if (fetch->reader == NULL)
+		fetch->reader = dp_reader_acquire_at(core, group, fetch->index);
 	if (fetch->reader == NULL) {
 		fetch->reader = dp_reader_acquire(core, group);
 		if (fetch->reader == NULL)

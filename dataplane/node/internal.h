@@ -143,7 +143,12 @@ void dp_read_tail_done(struct dp_core *core, const struct raft_read_done *done);
 void dp_read_tail_applied(struct dp_core *core, struct dp_group *group);
 void dp_read_pump(struct dp_core *core);
 struct dp_reader *dp_reader_acquire(struct dp_core *core, struct dp_group *group);
+/** One that was given back where it stands at this entry; NULL: none does. */
+struct dp_reader *dp_reader_acquire_at(struct dp_core *core, struct dp_group *group,
+				       qr_index index);
 void dp_reader_release(struct dp_reader *reader);
+/** What was given back begins anew: it may hold what has been repaired since. */
+void dp_reader_forget(struct dp_core *core, const struct dp_group *group);
 /**
  * Entries above `to` no longer exist. A stream of a past leader may have left a reader that stands
  * at one, and a client's read would take it over.

@@ -51,6 +51,12 @@ bool dp_reader_of_tag(struct dp_core *core, uint64_t tag, struct dp_reader **ret
 	return true;
 }
 
+static void take(struct dp_core *core, struct dp_reader *reader)
+{
+	reader->busy = true;
+	reader->used_turn = core->turn;
+}
+
 struct dp_reader *dp_reader_acquire(struct dp_core *core, struct dp_group *group)
 {
 	struct dp_reader *oldest = NULL;
@@ -68,9 +74,22 @@ struct dp_reader *dp_reader_acquire(struct dp_core *core, struct dp_group *group
 	if (!store_reader_is_idle(oldest->reader))
 		return NULL; /* it read ahead: when that has come back */
 	oldest->group = group;
-	oldest->busy = true;
-	oldest->used_turn = core->turn;
+	take(core, oldest);
 	return oldest;
+}
+
+struct dp_reader *dp_reader_acquire_at(struct dp_core *core, struct dp_group *group, qr_index index)
+{
+	for (uint32_t r = 0; r < core->reader_count; r++) {
+		struct dp_reader *reader = &core->readers[r];
+
+		if (!reader->busy && reader->group == group && reader->has_entry &&
+		    reader->location.index == index) {
+			take(core, reader);
+			return reader;
+		}
+	}
+	return NULL;
 }
 
 void dp_reader_release(struct dp_reader *reader)
@@ -91,6 +110,18 @@ void dp_reader_cut(struct dp_core *core, const struct dp_group *group, qr_index 
 		reader->has_entry = false;
 		if (!reader->busy)
 			store_reader_stop(reader->reader);
+	}
+}
+
+void dp_reader_forget(struct dp_core *core, const struct dp_group *group)
+{
+	for (uint32_t r = 0; r < core->reader_count; r++) {
+		struct dp_reader *reader = &core->readers[r];
+
+		if (reader->group != group || reader->busy)
+			continue;
+		reader->has_entry = false;
+		store_reader_stop(reader->reader);
 	}
 }
 
@@ -162,8 +193,7 @@ static struct dp_reader *reader_for(struct dp_core *core, struct dp_read *read)
 	for (uint32_t r = 0; r < core->reader_count; r++) {
 		reader = &core->readers[r];
 		if (!reader->busy && stands_at(reader, read->group, read->next)) {
-			reader->busy = true;
-			reader->used_turn = core->turn;
+			take(core, reader);
 			return reader;
 		}
 	}

@@ -176,6 +176,7 @@ static void pump_repair(struct dp_core *core)
 	if (repair->writing) {
 		if (!store_repair_is_busy(repair->group->log)) {
 			core->stats.repaired_entries++;
+			dp_reader_forget(core, repair->group);
 			end(repair);
 		}
 		return;
