@@ -68,7 +68,7 @@ bool dp_repair_ask(struct dp_core *core, struct dp_group *group,
 		.missing = *missing,
 		.at_ns = core->now_ns,
 	};
-	core->stats.damaged_entries++;
+	core->stats.damaged_entries += group->lost_index != index;
 	return true;
 }
 
@@ -258,8 +258,12 @@ static void next_group(struct dp_core *core)
 	scrub->at_ns = core->now_ns;
 	if (++scrub->position >= core->group_count) {
 		scrub->position = 0;
-		scrub->at_ns += core->config.scrub_pause_ns;
-		core->stats.scrub_passes++;
+		if (core->recovering > 0) { /* and was left out */
+			scrub->at_ns += PATIENCE_TIMES * core->config.retransmit_min_ns;
+		} else {
+			scrub->at_ns += core->config.scrub_pause_ns;
+			core->stats.scrub_passes++;
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ static void configure(struct sim_world *world, struct sim_node *node)
 		.checkpoints_max = 64,
 		.snapshot_blocks = plan->snapshot_blocks,
 		.scrub_bytes_per_second = plan->scrub_bytes_per_second,
-		.scrub_pause_ns = 5000000000,
+		.scrub_pause_ns = SIM_SCRUB_PAUSE_NS,
 		.entry_max_bytes = plan->entry_max_bytes,
 		.record_max_bytes = plan->record_max_bytes,
 		.sessions_max = plan->sessions_max,

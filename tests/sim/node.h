@@ -8,6 +8,7 @@
 #include "tests/sim/net.h"
 
 #define SIM_INBOX_MAX 256
+#define SIM_SCRUB_PAUSE_NS ((qr_ns)5000000000)
 
 /** What was seen of a group at the end of the latest turn, to compare the next one with. */
 struct sim_seen {

@@ -206,6 +206,20 @@ static void a_start_over_damage_asks_the_others(void **state)
 	story_end(story);
 }
 
+/* A start does not look at what a snapshot stands for: the scrub does, and need not pause first. */
+static void a_scrub_begins_with_its_group(void **state)
+{
+	struct story *story = begin(45, 3);
+	qr_node node = story_next(story, story_leader(story), 1);
+
+	(void)state;
+	rot_and_restart(story, node, 3, STORY_SECOND);
+	STORY_AWAIT(story, all_run(story));
+	assert_true(damage_of(story, node) > 0);
+	STORY_AWAIT_IN(story, STORY_STEP_NS, SIM_SCRUB_PAUSE_NS, damage_of(story, node) == 0);
+	story_end(story);
+}
+
 /* Nobody runs, so everybody gives what he has verified so far. Entries are of a block here. */
 static void all_start_over_different_damage(void **state)
 {
@@ -262,6 +276,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_has_stays_lost_and_nothing_else),
 		cmocka_unit_test(a_leader_repairs_what_it_needs_for_a_follower),
 		cmocka_unit_test(a_start_over_damage_asks_the_others),
+		cmocka_unit_test(a_scrub_begins_with_its_group),
 		cmocka_unit_test(all_start_over_different_damage),
 		cmocka_unit_test(a_start_waits_for_what_nobody_has),
 	};

@@ -5,8 +5,8 @@ What one replica has whole comes back on the others, whoever meets the damage: a
 the scrub. What nobody has is an error for those who ask for it, and for nobody else. A start after
 kill -9 reads the log behind the newest sound snapshot, and all of it when there is none.
 
-The first pass of a scrub begins a minute after its node: the log `cold`, which nobody reads, is
-damaged by the first test and looked at by the last one.
+A scrub pauses for a minute after its first pass, which finds nothing yet: the log `cold`, which
+nobody reads, is damaged by the first test and looked at by the last one.
 """
 
 import concurrent.futures
