@@ -9,6 +9,8 @@
 
 /** CRC32C of `data`, continued from `seed`; start with 0. crc(crc(0, a), b) = crc(0, a||b). */
 uint32_t qr_crc32c(uint32_t seed, const void *data, size_t size_bytes);
+/** Of bytes that hold it themselves, at `crc_at`: those four count as zero. */
+uint32_t qr_crc32c_around(const void *data, size_t size_bytes, size_t crc_at);
 uint64_t qr_crc64(uint64_t seed, const void *data, size_t size_bytes);
 
 #endif

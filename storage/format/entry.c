@@ -47,16 +47,6 @@ _Static_assert(STORE_ENTRY_HEADER_BYTES <= 512, "the header lies in one sector")
 _Static_assert(STORE_ENTRY_HEADER_BYTES % STORE_CHUNK_ALIGN_BYTES == 0, "chunks lie aligned");
 _Static_assert(RAFT_ENTRY_DATA == 1 && RAFT_ENTRY_SESSION == 4, "kinds are stored: never renumber");
 
-/** The checksum of a header, its own field taken as zero. */
-static uint32_t header_crc(const uint8_t bytes[STORE_ENTRY_HEADER_BYTES])
-{
-	static const uint8_t zero[4];
-	uint32_t crc = qr_crc32c(0, bytes, HEADER_CRC_AT);
-
-	crc = qr_crc32c(crc, zero, sizeof(zero));
-	return qr_crc32c(crc, bytes + PAYLOAD_CRC_AT, STORE_ENTRY_HEADER_BYTES - PAYLOAD_CRC_AT);
-}
-
 void store_entry_encode(uint8_t bytes[STORE_ENTRY_HEADER_BYTES], const struct store_entry *entry)
 {
 	QR_ASSERT(entry->index > 0 && entry->term > 0 && entry->commit < entry->index);
@@ -113,7 +103,7 @@ enum qr_error store_entry_decode(const uint8_t *bytes, struct store_entry *ret_e
 	entry.kind = qr_read_u8(&reader);
 	flags = qr_read_u8(&reader);
 	crc = qr_read_u32(&reader);
-	if (crc != header_crc(bytes))
+	if (crc != qr_crc32c_around(bytes, STORE_ENTRY_HEADER_BYTES, HEADER_CRC_AT))
 		return QR_CHECKSUM;
 	if (version != STORE_FORMAT_VERSION)
 		return QR_VERSION;

@@ -39,21 +39,9 @@
 #define FLAG_LAZY 1u
 #define SLOT_USED_BYTES (FLAGS_AT + 4)
 
-/* No writer counts so far: what is added to a number up to here does not overflow. */
-#define COUNT_MAX ((uint64_t)1 << 62)
-
 _Static_assert(SLOT_USED_BYTES <= 512, "a slot lies in one sector");
 _Static_assert(STORE_SLOT_BYTES == QR_BLOCK_BYTES, "a slot is written as one block");
 _Static_assert(QR_NODE_MAX <= UINT8_MAX, "a node fits in a byte");
-
-static uint32_t slot_crc(const uint8_t bytes[STORE_SLOT_BYTES])
-{
-	static const uint8_t zero[4];
-	uint32_t crc = qr_crc32c(0, bytes, CRC_AT);
-
-	crc = qr_crc32c(crc, zero, sizeof(zero));
-	return qr_crc32c(crc, bytes + CRC_AT + 4, STORE_SLOT_BYTES - CRC_AT - 4);
-}
 
 void store_slot_encode(uint8_t bytes[STORE_SLOT_BYTES], const struct store_slot *slot)
 {
@@ -84,6 +72,14 @@ void store_slot_encode(uint8_t bytes[STORE_SLOT_BYTES], const struct store_slot 
 	store_put_u32(bytes + CRC_AT, qr_crc32c(0, bytes, STORE_SLOT_BYTES));
 }
 
+bool store_geometry_is_sound(const struct store_geometry *geometry)
+{
+	return geometry->stride_blocks > 0 && geometry->stride_blocks <= STORE_STRIDE_BLOCKS_MAX &&
+	       geometry->segment_blocks > 0 &&
+	       geometry->segment_blocks <= STORE_SEGMENT_BLOCKS_MAX &&
+	       geometry->segment_blocks % geometry->stride_blocks == 0;
+}
+
 static bool is_empty_or_not(const struct store_prefix *prefix)
 {
 	return prefix->index != 0 || (prefix->term == 0 && prefix->block == 0 &&
@@ -93,20 +89,13 @@ static bool is_empty_or_not(const struct store_prefix *prefix)
 /** What a sound slot can still get wrong: values that no writer of ours produces. */
 static bool is_well_formed(const struct store_slot *slot)
 {
-	const struct store_geometry *geometry = &slot->geometry;
-
 	if (slot->serial == 0 || slot->node == 0 || slot->node > QR_NODE_MAX)
 		return false;
-	if (slot->state.vote > QR_NODE_MAX || slot->state.term > COUNT_MAX)
+	if (slot->state.vote > QR_NODE_MAX || slot->state.term > STORE_COUNT_MAX)
 		return false;
-	if (slot->serial > COUNT_MAX || slot->state.generation > COUNT_MAX ||
-	    !is_empty_or_not(&slot->settled))
+	if (slot->serial > STORE_COUNT_MAX || slot->state.generation > STORE_COUNT_MAX)
 		return false;
-	if (geometry->stride_blocks == 0 || geometry->stride_blocks > STORE_STRIDE_BLOCKS_MAX)
-		return false;
-	if (geometry->segment_blocks == 0 || geometry->segment_blocks > STORE_SEGMENT_BLOCKS_MAX)
-		return false;
-	return geometry->segment_blocks % geometry->stride_blocks == 0;
+	return is_empty_or_not(&slot->settled) && store_geometry_is_sound(&slot->geometry);
 }
 
 /** The fields behind the checksum. */
@@ -144,7 +133,7 @@ enum qr_error store_slot_decode(const uint8_t bytes[STORE_SLOT_BYTES], struct st
 	version = qr_read_u16(&reader);
 	slot.node = qr_read_u8(&reader);
 	slot.state.vote = qr_read_u8(&reader);
-	if (qr_read_u32(&reader) != slot_crc(bytes))
+	if (qr_read_u32(&reader) != qr_crc32c_around(bytes, STORE_SLOT_BYTES, CRC_AT))
 		return QR_CHECKSUM;
 	if (version != STORE_FORMAT_VERSION)
 		return QR_VERSION;

@@ -23,11 +23,16 @@
 	(1u << 14) /* 64 MiB: bounds an entry, and what recovery reads at once */
 #define STORE_SEGMENT_BLOCKS_MAX ((1u << 20) - 1) /* a segment's bytes fit in 32 bits */
 
+/* No writer counts so far: what is added to a number up to here does not overflow. */
+#define STORE_COUNT_MAX ((uint64_t)1 << 62)
+
 /** How a log lies in its files; fixed when the group is created, equal on all replicas. */
 struct store_geometry {
 	uint32_t segment_blocks; /* whole strides */
 	uint32_t stride_blocks;	 /* no entry crosses a multiple of this */
 };
+
+bool store_geometry_is_sound(const struct store_geometry *geometry);
 
 /** A prefix of a log, by where it ends. All zero: the empty one. */
 struct store_prefix {

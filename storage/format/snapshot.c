@@ -33,9 +33,6 @@
 #define BODY_CRC_AT 92
 #define USED_BYTES (BODY_CRC_AT + 4)
 
-/* No writer counts so far: what is added to a number up to here does not overflow. */
-#define COUNT_MAX ((uint64_t)1 << 62)
-
 void store_snapshot_encode(uint8_t bytes[STORE_SNAPSHOT_HEADER_BYTES],
 			   const struct store_snapshot *snapshot)
 {
@@ -62,31 +59,19 @@ void store_snapshot_encode(uint8_t bytes[STORE_SNAPSHOT_HEADER_BYTES],
 	store_put_u32(bytes + CRC_AT, qr_crc32c(0, bytes, STORE_SNAPSHOT_HEADER_BYTES));
 }
 
-static uint32_t header_crc(const uint8_t bytes[STORE_SNAPSHOT_HEADER_BYTES])
-{
-	static const uint8_t zero[4];
-	uint32_t crc = qr_crc32c(0, bytes, CRC_AT);
-
-	crc = qr_crc32c(crc, zero, sizeof(zero));
-	return qr_crc32c(crc, bytes + CRC_AT + 4, STORE_SNAPSHOT_HEADER_BYTES - CRC_AT - 4);
-}
-
 /** What a sound header can still get wrong: values that no writer of ours produces. */
 static bool is_well_formed(const struct store_snapshot *snapshot)
 {
-	const struct store_geometry *geometry = &snapshot->geometry;
 	const struct store_prefix *base = &snapshot->base;
 
-	if (snapshot->serial == 0 || snapshot->serial > COUNT_MAX || snapshot->state_bytes == 0)
+	if (snapshot->serial == 0 || snapshot->serial > STORE_COUNT_MAX ||
+	    snapshot->state_bytes == 0)
 		return false;
-	if (base->index == 0 || base->index > COUNT_MAX || base->term == 0 ||
-	    base->term > COUNT_MAX || base->block == 0 || base->block > COUNT_MAX ||
-	    base->offset > COUNT_MAX)
+	if (base->index == 0 || base->index > STORE_COUNT_MAX || base->term == 0 ||
+	    base->term > STORE_COUNT_MAX || base->block == 0 || base->block > STORE_COUNT_MAX ||
+	    base->offset > STORE_COUNT_MAX)
 		return false;
-	if (geometry->stride_blocks == 0 || geometry->stride_blocks > STORE_STRIDE_BLOCKS_MAX ||
-	    geometry->segment_blocks == 0 || geometry->segment_blocks > STORE_SEGMENT_BLOCKS_MAX)
-		return false;
-	return geometry->segment_blocks % geometry->stride_blocks == 0;
+	return store_geometry_is_sound(&snapshot->geometry);
 }
 
 enum qr_error store_snapshot_decode(const uint8_t bytes[STORE_SNAPSHOT_HEADER_BYTES],
@@ -103,7 +88,7 @@ enum qr_error store_snapshot_decode(const uint8_t bytes[STORE_SNAPSHOT_HEADER_BY
 		return QR_CHECKSUM;
 	version = qr_read_u16(&reader);
 	reserved = qr_read_u16(&reader);
-	if (qr_read_u32(&reader) != header_crc(bytes))
+	if (qr_read_u32(&reader) != qr_crc32c_around(bytes, STORE_SNAPSHOT_HEADER_BYTES, CRC_AT))
 		return QR_CHECKSUM;
 	if (version != STORE_FORMAT_VERSION)
 		return QR_VERSION;
