@@ -300,6 +300,7 @@ static enum qr_error write_blocks(struct sim_world *world, qr_node node,
 				  const struct sim_disk_op *flying)
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
+	uint32_t damaged = sim_media_damage_count(&disk->media);
 
 	if (!has_file(disk, &flying->op))
 		return QR_NOT_FOUND;
@@ -326,6 +327,8 @@ static enum qr_error write_blocks(struct sim_world *world, qr_node node,
 		return QR_OK;
 	}
 	put(world, disk, flying, 100, true);
+	if (sim_media_damage_count(&disk->media) < damaged)
+		world->mended_ns = world->now_ns;
 	if (flying->op.kind == STORE_OP_WRITE) {
 		sim_oracle_written(world, node, flying->op.group,
 				   (struct qr_span){flying->bytes, flying->op.size_bytes});
