@@ -94,6 +94,7 @@ struct raft_message {
 	const struct raft_entry *entries; /* incoming APPEND: last - index of them */
 	bool reject;
 	bool transfer;
+	bool full;	     /* the sender's disk has no room: not set and not read by consensus */
 	qr_index hint_index; /* reject: where to look next (Raft §5.3 end); success: matched */
 	qr_term hint_term;
 	uint64_t round; /* numbers leadership confirmations: ReadIndex (thesis §6.4), CheckQuorum */

@@ -22,7 +22,8 @@ void wire_put_raft(struct qr_writer *writer, qr_group group, const struct raft_m
 	qr_write_u8(writer, (uint8_t)message->kind);
 	qr_write_u8(writer, message->reject);
 	qr_write_u8(writer, message->transfer);
-	qr_write_zeros(writer, 5);
+	qr_write_u8(writer, message->full);
+	qr_write_zeros(writer, 4);
 	qr_write_u64(writer, message->term);
 	qr_write_u64(writer, message->index);
 	qr_write_u64(writer, message->log_term);
@@ -45,7 +46,8 @@ enum qr_error wire_get_raft(const struct wire_message *message, struct raft_mess
 	raft.kind = (enum raft_message_kind)wire_read_at_most(&reader, RAFT_MESSAGE_TIMEOUT_NOW);
 	raft.reject = wire_read_bool(&reader);
 	raft.transfer = wire_read_bool(&reader);
-	wire_read_zeros(&reader, 5);
+	raft.full = wire_read_bool(&reader);
+	wire_read_zeros(&reader, 4);
 	raft.term = qr_read_u64(&reader);
 	raft.index = qr_read_u64(&reader);
 	raft.log_term = qr_read_u64(&reader);

@@ -39,11 +39,13 @@ static void put_in_box(struct dp_core *core, const struct dp_group *group,
 		       const struct raft_message *message)
 {
 	struct dp_peer *peer = dp_core_find_peer(core, message->to);
+	struct dp_mail *mail;
 
 	if (peer == NULL || peer->mail_count == DP_MAIL_MAX)
 		return;
-	peer->mail[peer->mail_count++] =
-		(struct dp_mail){.group = group->config->group, .message = *message};
+	mail = &peer->mail[peer->mail_count++];
+	*mail = (struct dp_mail){.group = group->config->group, .message = *message};
+	mail->message.full = !store_log_has_room(group->log);
 }
 
 void dp_mail_post(struct dp_core *core, struct dp_group *group, const struct raft_message *message)

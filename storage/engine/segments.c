@@ -56,6 +56,11 @@ void store_segments_complete(struct store_log *log, enum qr_error result)
 	}
 }
 
+bool store_log_has_room(const struct store_log *log)
+{
+	return log->condition == QR_OK && log->segments.ready >= wanted(log);
+}
+
 uint32_t store_log_ready_segments(const struct store_log *log)
 {
 	uint64_t used = log->last.block / log->parameters.geometry.segment_blocks + 1;

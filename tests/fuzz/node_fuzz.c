@@ -51,6 +51,7 @@ static void step_raft(const uint8_t *bytes)
 		.kind = (enum raft_message_kind)(bytes[1] % RAFT_MESSAGE_TIMEOUT_NOW + 1),
 		.reject = (bytes[1] & 64) != 0,
 		.transfer = (bytes[1] & 128) != 0,
+		.full = (bytes[1] & 32) != 0,
 	};
 
 	if (group->phase != DP_PHASE_RUNNING)

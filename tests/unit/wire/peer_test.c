@@ -18,6 +18,7 @@ static void consensus_messages_come_back(void **state)
 		SAME(put, got, kind);
 		SAME(put, got, reject);
 		SAME(put, got, transfer);
+		SAME(put, got, full);
 		SAME(put, got, term);
 		SAME(put, got, index);
 		SAME(put, got, log_term);
@@ -53,7 +54,8 @@ static void consensus_messages_of_unknown_kinds_are_malformed(void **state)
 	static const struct {
 		size_t at;
 		uint8_t value;
-	} cases[] = {{0, 0}, {0, RAFT_MESSAGE_TIMEOUT_NOW + 1}, {1, 2}, {2, 2}, {3, 1}, {7, 1}};
+	} cases[] = {{0, 0}, {0, RAFT_MESSAGE_TIMEOUT_NOW + 1}, {1, 2}, {2, 2}, {3, 2}, {4, 1},
+		     {7, 1}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

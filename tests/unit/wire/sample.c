@@ -56,6 +56,7 @@ void sample_raft(struct qr_prng *prng, struct raft_message *ret_message)
 		.next_term = any(prng),
 		.reject = up_to(prng, 1) != 0,
 		.transfer = up_to(prng, 1) != 0,
+		.full = up_to(prng, 1) != 0,
 		.hint_index = any(prng),
 		.hint_term = any(prng),
 		.round = any(prng),

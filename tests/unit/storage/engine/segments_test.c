@@ -44,7 +44,9 @@ static void nothing_is_laid_out_before_a_segment_is_ready(void **state)
 	assert_int_equal(rig.disk.pending[0].op.size_bytes, 32 * QR_BLOCK_BYTES);
 	rig_finish(&rig, 0);
 	assert_int_equal(rig_append(&rig, 1), QR_OK);
+	assert_false(store_log_has_room(rig.log)); /* for this entry, and nobody knows of more */
 	rig_drain(&rig);
+	assert_true(store_log_has_room(rig.log));
 	assert_int_equal(store_log_ready_segments(rig.log), 1); /* one ahead of the tail's */
 }
 
@@ -77,8 +79,10 @@ static void it_resumes_when_space_was_made(void **state)
 	rig.disk.segment_limit = 6;
 	store_log_retry(rig.log);
 	assert_int_equal(store_log_condition(rig.log), QR_NO_SPACE); /* not before it succeeded */
+	assert_false(store_log_has_room(rig.log));
 	rig_drain(&rig);
 	assert_int_equal(store_log_condition(rig.log), QR_OK);
+	assert_true(store_log_has_room(rig.log));
 	assert_int_equal(rig_append(&rig, 100), QR_OK);
 	rig_expect_durable(&rig, store_log_last(rig.log));
 }
