@@ -61,6 +61,7 @@ static void put_counters(struct rte_tel_data *dict, const struct dp_slot_view *v
 	put(dict, "busy_replies", load(&stats->busy_replies));
 	put(dict, "entries_closed", load(&stats->entries_closed));
 	put(dict, "retransmits", load(&stats->retransmits));
+	put(dict, "transfers", load(&stats->transfers));
 	put(dict, "damaged_entries", load(&stats->damaged_entries));
 	put(dict, "repaired_entries", load(&stats->repaired_entries));
 	put(dict, "scrubbed_bytes", load(&stats->scrubbed_bytes));

@@ -249,6 +249,7 @@ static void receive_from_peer(struct dp_core *core, struct dp_peer *peer,
 		if (error == QR_OK) {
 			raft.from = peer->config.node;
 			raft.to = core->config.node;
+			dp_handover_heard(core, group, peer, &raft);
 			dp_group_step(core, group, &event);
 			if (raft.kind == RAFT_MESSAGE_APPEND)
 				dp_follow_probed(group, peer->config.node);

@@ -118,6 +118,7 @@ struct dp_stats {
 	uint64_t busy_replies;
 	uint64_t entries_closed;
 	uint64_t retransmits;
+	uint64_t transfers;	  /* of leadership to a node with room, that were tried */
 	uint64_t damaged_entries; /* that the disk had lost, and peers were asked for */
 	uint64_t repaired_entries;
 	uint64_t scrubbed_bytes;

@@ -141,6 +141,7 @@ static void role_changed(struct dp_core *core, struct dp_group *group)
 
 	if (group->raft.role == RAFT_LEADER) {
 		group->elections++;
+		group->tenure_ns = core->now_ns;
 		return;
 	}
 	if (laying_out) {
@@ -278,6 +279,7 @@ void dp_group_tick(struct dp_core *core, struct dp_group *group)
 	event.store_hangs = store_hangs(core, group);
 	if (raft_next_deadline(&group->raft) <= core->now_ns)
 		dp_group_step(core, group, &event);
+	dp_handover_consider(core, group);
 }
 
 qr_nodes dp_group_members(const struct dp_group *group)

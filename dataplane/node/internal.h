@@ -6,6 +6,7 @@
  *   append.c     the leader takes sessions and chunks, closes entries
  *   parts.c      chunks that came in several datagrams
  *   replicate.c  the leader's streams become fragments
+ *   handover.c   a full leader looks for one that has room
  *   follow.c     a follower's fragments become entries
  *   mail.c       consensus messages: held until durable, packed per peer
  *   read.c       records and tails for clients, cold readers
@@ -105,6 +106,14 @@ void dp_replicate_ack(struct dp_core *core, struct dp_group *group, struct dp_pe
 bool dp_replicate_pump(struct dp_core *core, struct dp_group *group);
 void dp_replicate_stop(struct dp_core *core, struct dp_group *group);
 qr_ns dp_replicate_deadline(const struct dp_core *core, const struct dp_group *group);
+
+/* ---- handover.c ---- */
+
+/** A consensus message of `peer`: it says whether its disk has room. */
+void dp_handover_heard(const struct dp_core *core, struct dp_group *group,
+		       const struct dp_peer *peer, const struct raft_message *message);
+/** Hand leadership over if another node can do what this one cannot. Called at every tick. */
+void dp_handover_consider(struct dp_core *core, struct dp_group *group);
 
 /* ---- follow.c ---- */
 

@@ -44,6 +44,7 @@ struct dp_times {
 struct dp_link {
 	struct dp_stream stream;
 	qr_block credit;	  /* from the newest ACK, also before a stream starts */
+	qr_ns room_ns;		  /* when it last said that its disk has room; 0: it is full */
 	struct dp_reader *reader; /* a cold reader that fills a lagging follower; NULL */
 };
 
@@ -84,6 +85,7 @@ struct dp_group {
 
 	/* leader */
 	bool wants_noop;
+	qr_ns tenure_ns;       /* since when it leads, or tried to hand that over */
 	uint32_t open_records; /* in the open entry */
 	qr_ns opened_ns;
 	qr_ns retry_ns; /* of store_log_retry */

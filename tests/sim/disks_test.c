@@ -157,6 +157,39 @@ static void a_single_node_whose_write_fails_begins_a_new_term(void **state)
 
 /* ---- disks that are slow, or full ---- */
 
+#define ALL_OF_3 ((qr_nodes)0xe)
+
+/** From now on these disks are full, and the others are not. */
+static void set_full(struct story *story, qr_nodes full)
+{
+	for (qr_node node = 1; node <= story->plan.node_count; node++) {
+		story->world.nodes[node].disk.full_until_ns =
+			qr_nodes_has(full, node) ? story->world.now_ns + STORY_FOR_EVER : 0;
+	}
+}
+
+/** Whoever leads takes no appends. */
+static void await_full_leader(struct story *story)
+{
+	STORY_AWAIT(story, store_log_condition(story_group(story, story_leader(story))->log) ==
+				   QR_NO_SPACE);
+}
+
+static qr_term term_of(const struct story *story)
+{
+	return sim_oracle_term(&story->world, 1);
+}
+
+/** Leaderships that were handed over for want of room, or were to be. */
+static uint64_t transfers(const struct story *story)
+{
+	uint64_t count = 0;
+
+	for (qr_node node = 1; node <= story->plan.node_count; node++)
+		count += dp_core_stats(story->world.nodes[node].core)->transfers;
+	return count;
+}
+
 /* Its heartbeats go on, and nobody else would stand (hashicorp/raft #503). */
 static void a_leader_whose_disk_hangs_steps_down(void **state)
 {
@@ -196,14 +229,15 @@ static void a_full_leader_whose_disk_hangs_steps_down(void **state)
 	(void)state;
 	story_begin(story);
 	old = story_leader(story);
-	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_DISK_FULL, .a = old},
-			  STORY_FOR_EVER);
-	STORY_AWAIT(story, store_log_condition(story_group(story, old)->log) == QR_NO_SPACE);
+	set_full(story, ALL_OF_3);
+	await_full_leader(story);
 	story_run(story, STORY_ELECTION_NS);
+	assert_int_equal(story_leader(story), old); /* nobody has more room */
 	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_DISK_STUCK, .a = old},
 			  STORY_FOR_EVER);
 	STORY_AWAIT_IN(story, STORY_STEP_NS, 6 * STORY_ELECTION_NS,
 		       story_group(story, old)->raft.role != RAFT_LEADER);
+	set_full(story, qr_nodes_of(old));
 	story_run_acked(story, 500);
 	assert_int_not_equal(story_leader(story), old);
 	story_end(story);
@@ -286,29 +320,118 @@ static void a_slow_follower_leaves_the_commit_path(void **state)
 	story_end(story);
 }
 
+/** Nobody can take appends: the leader says so, stays, and serves reads. */
+static void expect_nothing_but_reads(struct story *story, qr_ns for_ns)
+{
+	qr_node leader;
+	uint64_t acked;
+	uint64_t tails;
+	qr_term term;
+
+	await_full_leader(story);
+	story_run(story, STORY_SECOND); /* what was on its way */
+	leader = story_leader(story);
+	term = term_of(story);
+	acked = story->world.count.acked;
+	tails = story->world.count.tails;
+	story_run(story, for_ns);
+	assert_int_equal(story->world.count.acked, acked);
+	assert_true(story->world.count.tails > tails);
+	assert_int_equal(story_leader(story), leader);
+	assert_int_equal(term_of(story), term);
+	assert_int_equal(transfers(story), 0);
+}
+
 static void a_full_disk_refuses_and_resumes_when_freed(void **state)
 {
 	struct story *story = story_create(6, 3);
-	uint64_t acked;
-	uint64_t tails;
+	qr_node leader;
 
 	(void)state;
 	story_begin(story);
-	for (qr_node node = 1; node <= 3; node++) {
-		(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_DISK_FULL, .a = node},
-				  STORY_FOR_EVER);
-	}
-	STORY_AWAIT(story, store_log_condition(story_group(story, story_leader(story))->log) ==
-				   QR_NO_SPACE);
-	story_run(story, STORY_SECOND);
-	acked = story->world.count.acked;
-	tails = story->world.count.tails;
-	story_run(story, 10 * STORY_SECOND);
-	assert_int_equal(story->world.count.acked, acked);
-	assert_true(story->world.count.tails > tails); /* reads go on */
-	for (qr_node node = 1; node <= 3; node++)
-		story->world.nodes[node].disk.full_until_ns = 0;
+	leader = story_leader(story);
+	set_full(story, ALL_OF_3);
+	expect_nothing_but_reads(story, 10 * STORY_SECOND);
+	assert_int_equal(story_leader(story), leader);
+	set_full(story, 0);
 	story_run_acked(story, 500);
+	story_end(story);
+}
+
+/* Its followers find nothing wrong with it, and could take what it refuses. */
+static void a_full_leader_hands_over_to_a_node_with_room(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		struct story *story = story_create(seed, 3);
+		uint64_t acked;
+		qr_term term;
+		qr_node old;
+
+		story_begin(story);
+		old = story_leader(story);
+		term = term_of(story);
+		set_full(story, qr_nodes_of(old));
+		await_full_leader(story);
+		acked = story->world.count.acked;
+		STORY_AWAIT_IN(story, STORY_STEP_NS, 6 * STORY_ELECTION_NS,
+			       story->world.count.acked > acked + 100);
+		assert_int_not_equal(story_leader(story), old);
+		/* It follows, and the group goes on without its disk. */
+		story_run_acked(story, 5000);
+		assert_int_equal(transfers(story), 1);
+		assert_int_equal(term_of(story), term + 1);
+		story_end(story);
+	}
+}
+
+/* A follower that is full as well would soon keep the new leader from committing anything, and from
+ * serving reads: the group is better off with one that says "no space". */
+static void a_full_leader_stays_until_a_quorum_has_room(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 11; seed <= 15; seed++) {
+		struct story *story = story_create(seed, 5);
+		qr_nodes full;
+		qr_node old;
+
+		story_begin(story);
+		old = story_leader(story);
+		full = qr_nodes_of(old) | qr_nodes_of(story_next(story, old, 1)) |
+		       qr_nodes_of(story_next(story, old, 3));
+		set_full(story, full);
+		expect_nothing_but_reads(story, 10 * STORY_SECOND);
+		full &= ~qr_nodes_of(story_next(story, old, 3));
+		set_full(story, full);
+		story_run_acked(story, 5000);
+		assert_false(qr_nodes_has(full, story_leader(story)));
+		assert_int_equal(transfers(story), 1);
+		story_end(story);
+	}
+}
+
+/* Something else takes and gives back what is left of each disk, the leader's first. */
+static void disks_that_are_full_in_turns_do_not_pass_leadership_around(void **state)
+{
+	struct story *story = story_create(16, 3);
+	const qr_ns for_ns = 60 * STORY_ELECTION_NS;
+	qr_ns end_ns;
+	qr_term term;
+
+	(void)state;
+	story_begin(story);
+	term = term_of(story);
+	end_ns = story->world.now_ns + for_ns;
+	while (story->world.now_ns < end_ns) {
+		qr_node leader = sim_oracle_leader(&story->world, 1);
+
+		if (leader != 0)
+			set_full(story, qr_nodes_of(leader));
+		story_run(story, 10 * STORY_MS);
+	}
+	assert_true(transfers(story) >= 5);
+	assert_true(transfers(story) <= 15);
+	assert_int_equal(term_of(story), term + transfers(story));
 	story_end(story);
 }
 
@@ -374,6 +497,9 @@ int main(void)
 		cmocka_unit_test(a_node_that_never_has_read_its_log_keeps_no_client),
 		cmocka_unit_test(a_slow_follower_leaves_the_commit_path),
 		cmocka_unit_test(a_full_disk_refuses_and_resumes_when_freed),
+		cmocka_unit_test(a_full_leader_hands_over_to_a_node_with_room),
+		cmocka_unit_test(a_full_leader_stays_until_a_quorum_has_room),
+		cmocka_unit_test(disks_that_are_full_in_turns_do_not_pass_leadership_around),
 		cmocka_unit_test(a_misdirected_write_is_noticed),
 		cmocka_unit_test(a_lost_write_is_noticed),
 	};

@@ -1,0 +1,87 @@
+/*
+ * A leader whose disk is full hands over to a node that has room.
+ *
+ * Such a leader refuses appends and does everything else, so neither its followers nor consensus
+ * find anything wrong with it, and the group would take nothing more while the others could. Every
+ * consensus message says whether its sender lacks segments that its log needs next; who lately said
+ * that it does not has room. The credit of an ACK does not tell: it is bounded by the window as
+ * well, and nothing acknowledges while nothing is appended.
+ *
+ * The rules
+ *   - A quorum of the voters must have room, not just the target. A full follower takes only what
+ *     its ready segments hold: a leader that needs it commits nothing soon, keeps the clients
+ *     waiting that this one tells "no space", and leaves no room for the next leader's no-op.
+ *   - The target has our whole log on stable media, so it can be told at once.
+ *   - A leadership lasts a while, and as long again after each attempt. So nodes whose disks fill
+ *     and empty in turns do not pass it around, and what does not work is not tried without end.
+ *
+ * Entries that this leader's disk has lost are no reason. All members were asked for them before
+ * they count as lost (repair.c), and a member gives what it is asked for from the very window and
+ * segments that it would read as a leader: a target that is heard, as it must be, either has given
+ * the entry or lacks it as well. Who could not be asked is asked again a second or so later.
+ *
+ * A crash at any line loses memory only: the election that follows is an ordinary one.
+ */
+#include "dataplane/node/internal.h"
+
+#define TENURE_TIMES 4 /* of the election timeout: so long a leadership lasts at least */
+
+void dp_handover_heard(const struct dp_core *core, struct dp_group *group,
+		       const struct dp_peer *peer, const struct raft_message *message)
+{
+	group->links[dp_core_peer_position(core, peer)].room_ns = message->full ? 0 : core->now_ns;
+}
+
+/** This node can do its work, or it is too early to say that it cannot. */
+static bool may_keep(const struct dp_core *core, const struct dp_group *group)
+{
+	return store_log_condition(group->log) != QR_NO_SPACE || store_entry_is_open(group->log) ||
+	       core->now_ns - group->tenure_ns < TENURE_TIMES * core->config.election_timeout_ns;
+}
+
+static qr_nodes nodes_with_room(const struct dp_core *core, const struct dp_group *group)
+{
+	qr_nodes nodes = 0;
+
+	for (uint32_t p = 0; p < core->peer_count; p++) {
+		qr_ns room_ns = group->links[p].room_ns;
+
+		if (room_ns != 0 && core->now_ns - room_ns < core->config.election_timeout_ns)
+			nodes |= qr_nodes_of(core->peers[p].config.node);
+	}
+	return nodes;
+}
+
+/** A voter of them that has the whole log; 0: none does. */
+static qr_node find_target(const struct dp_core *core, const struct dp_group *group, qr_nodes nodes)
+{
+	for (uint32_t n = 0; n < core->peer_count; n++) {
+		/* Another one is first in each turn: not always the one that did not make it. */
+		qr_node node = core->peers[(core->turn + n) % core->peer_count].config.node;
+		const struct raft_progress *progress = raft_progress_of(&group->raft, node);
+
+		if (qr_nodes_has(nodes, node) && progress != NULL &&
+		    progress->match == group->raft.last &&
+		    raft_configuration_is_voter(&group->raft.configuration, node))
+			return node;
+	}
+	return 0;
+}
+
+void dp_handover_consider(struct dp_core *core, struct dp_group *group)
+{
+	struct raft_event event = {.kind = RAFT_EVENT_TRANSFER};
+	qr_nodes nodes;
+
+	if (!dp_group_is_leader(group) || core->stopping || may_keep(core, group))
+		return;
+	nodes = nodes_with_room(core, group);
+	if (!raft_configuration_has_quorum(&group->raft.configuration, nodes))
+		return;
+	event.peer = find_target(core, group, nodes);
+	if (event.peer == 0)
+		return;
+	group->tenure_ns = core->now_ns;
+	core->stats.transfers++;
+	dp_group_step(core, group, &event);
+}
