@@ -185,6 +185,14 @@ static void set_stuck(struct sim_world *world, qr_ns until_ns)
 	}
 }
 
+static void set_full(struct sim_world *world, qr_nodes nodes, qr_ns until_ns)
+{
+	for (qr_node node = 1; node <= world->plan->node_count; node++) {
+		if (qr_nodes_has(nodes, node))
+			world->nodes[node].disk.full_until_ns = until_ns;
+	}
+}
+
 /** Some nodes stay away, and the others go on without them. */
 static void live_without_some(struct sim_world *world)
 {
@@ -206,10 +214,29 @@ static void live_without_some(struct sim_world *world)
 	sim_net_rewire(world);
 }
 
+/** Some disks are full, whoever leads: a quorum has room, and so every append is answered. */
+static void live_with_full_disks(struct sim_world *world)
+{
+	qr_nodes all = all_nodes(world);
+	qr_nodes full = (qr_nodes)qr_prng_next(&world->prng) & all;
+
+	if (!sim_is_quorum(world, all & ~full))
+		return;
+	set_full(world, full, UINT64_MAX);
+	live(world);
+	sim_world_run_until(world, world->now_ns + 2 * SECOND);
+	hush(world);
+	world->quiet = false;
+	set_full(world, full, 0);
+}
+
 void sim_calm(struct sim_world *world)
 {
-	if (world->plan->in_parts)
+	if (world->plan->in_parts && sim_percent(world, 25)) {
+		live_with_full_disks(world);
+	} else if (world->plan->in_parts) {
 		live_without_some(world);
+	}
 	live(world);
 	sim_world_run_until(world, world->now_ns + 2 * SECOND);
 	settle(world);
