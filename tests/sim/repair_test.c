@@ -166,6 +166,51 @@ static void a_leader_repairs_what_it_needs_for_a_follower(void **state)
 	story_end(story);
 }
 
+/*
+ * The only other copy is on a node that is away: nobody who could lead instead has more. As soon as
+ * that one can be heard it gives the entry, and leading it would not have come sooner.
+ */
+static void a_leader_that_lacks_an_entry_waits_for_who_has_it(void **state)
+{
+	struct story *story = story_create(31, 3);
+	uint32_t isolated;
+	qr_node leader;
+	qr_node lags;
+	qr_node has;
+	qr_index lost;
+	qr_term term;
+
+	(void)state;
+	story_begin(story); /* nothing is scrubbed */
+	leader = story_leader(story);
+	lags = story_next(story, leader, 1);
+	has = story_next(story, leader, 2);
+	term = sim_oracle_term(&story->world, 1);
+	isolated = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = lags},
+			       STORY_FOR_EVER);
+	story_run_acked(story, 4000);
+	story->world.quiet = true;
+	story_run(story, 2 * STORY_SECOND);
+	for (qr_block block = story_group(story, lags)->log->last.block;
+	     block < sim_disk_settled(&story->world.nodes[leader].disk, 1); block += 5)
+		(void)flip(story, leader, block);
+	story_heal(story, isolated);
+	isolated = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = has},
+			       STORY_FOR_EVER);
+	STORY_AWAIT(story, story_group(story, leader)->lost_index ==
+				   story_group(story, lags)->raft.last + 1);
+	lost = story_group(story, leader)->lost_index;
+	story_run(story, 20 * STORY_ELECTION_NS);
+	assert_int_equal(story_group(story, lags)->raft.last, lost - 1);
+	story_heal(story, isolated);
+	STORY_AWAIT_IN(story, STORY_STEP_NS, 2 * STORY_SECOND,
+		       story_group(story, lags)->raft.last > lost);
+	assert_int_equal(story_leader(story), leader);
+	assert_int_equal(sim_oracle_term(&story->world, 1), term);
+	story->world.quiet = false;
+	story_end(story);
+}
+
 /** The node loses power now, with a wrong bit in every seventh settled block from `first` on. */
 static void rot_and_restart(struct story *story, qr_node node, qr_block first, qr_ns for_ns)
 {
@@ -275,6 +320,7 @@ int main(void)
 		cmocka_unit_test(different_damage_on_every_replica_heals),
 		cmocka_unit_test(what_nobody_has_stays_lost_and_nothing_else),
 		cmocka_unit_test(a_leader_repairs_what_it_needs_for_a_follower),
+		cmocka_unit_test(a_leader_that_lacks_an_entry_waits_for_who_has_it),
 		cmocka_unit_test(a_start_over_damage_asks_the_others),
 		cmocka_unit_test(a_scrub_begins_with_its_group),
 		cmocka_unit_test(all_start_over_different_damage),
