@@ -112,6 +112,23 @@ def one_follower():
         stop_and_compare(nodes)
 
 
+def the_leader():
+    """a leader's disk full: it hands over, the others go on, it catches up when space is freed"""
+    with cluster_on_images((1, 2, 3)) as nodes:
+        old = nodes.leader()
+        for node in nodes.disks:
+            if node != old:
+                nodes.disks[node].free()
+        equal(append_lines(nodes, 0, 20000).returncode, 0, "exit status of append")
+        check(nodes.leader() != old, f"node {old} leads on")
+        equal(conditions(nodes)[old], "NO_SPACE", "condition of the old leader")
+        nodes.disks[old].free()
+        wait_for(lambda: conditions(nodes)[old] == "OK", 30, f"node {old} resumes")
+        check_lines(nodes, 20000)
+        nodes.wait_converged()
+        stop_and_compare(nodes)
+
+
 def restart_when_full():
     """all disks full to the last block, kill -9 of all and restart: reads go on, space resumes"""
     with cluster_on_images((1, 2, 3)) as nodes:
@@ -132,4 +149,4 @@ def restart_when_full():
 
 if __name__ == "__main__":
     tap.keep_mounts_private()
-    tap.run([everywhere, one_follower, restart_when_full])
+    tap.run([everywhere, one_follower, the_leader, restart_when_full])
