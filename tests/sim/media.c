@@ -254,12 +254,24 @@ uint32_t sim_media_damage_count(const struct sim_media *media)
 	return media->damage.count;
 }
 
+/** Nobody wrote there since, unless it was what was promised: a repair may be torn. */
+static bool is_between(const struct sim_media *media, const struct sim_image *image)
+{
+	const uint8_t *bytes = sim_media_at(media, image->place);
+
+	for (size_t at = 0; at < QR_BLOCK_BYTES; at += SIM_SECTOR_BYTES) {
+		if (memcmp(bytes + at, image->after + at, SIM_SECTOR_BYTES) != 0 &&
+		    memcmp(bytes + at, image->before + at, SIM_SECTOR_BYTES) != 0)
+			return false;
+	}
+	return true;
+}
+
 void sim_media_mend_at(struct sim_media *media, uint32_t number)
 {
 	const struct sim_image *image = &media->damage.images[number];
 
-	/* Unless somebody wrote there since, if only in part. */
-	if (memcmp(sim_media_at(media, image->place), image->after, QR_BLOCK_BYTES) == 0)
+	if (is_between(media, image))
 		put(media, image->place, image->before, ALL_SECTORS);
 	forget(&media->damage, number);
 }
