@@ -1,31 +1,36 @@
 /*
  * Cold reads: verified entries, streamed from the segments through a buffer of the reader's own.
  *
- * The buffer is one part or two; each takes whole strides, from the entry that is wanted to the end
- * of a stride, so that no entry ever crosses from one part to the next. While one is consumed the
- * other is read. Nothing beyond the durable prefix is ever asked for; when that prefix grows, so
- * does what the reader gives.
+ * The buffer is a ring over the log space, of whole strides: block b lies at b modulo its size, so
+ * that an entry, which crosses no stride, is always in one piece. It holds the blocks from `low`,
+ * where the entry lies that is looked at, up to `high`; one read at a time adds to that. Nothing
+ * beyond the durable prefix is ever asked for; when that prefix grows, so does what the reader
+ * gives.
+ *
+ * A read is small at first, and only as long as what is wanted needs it: who wants one entry costs
+ * the disk little more than that. For whoever goes on behind it, each read is twice as long as the
+ * one before, up to a bound, and while one is consumed the next is on its way. The bound is what an
+ * append may have to wait for in the device's queue; a longer entry takes several reads.
+ *
+ * A read that fails is done again in parts as small as what is wanted: what is not wanted yet, or
+ * ever, costs nobody a sound entry.
  *
  * An entry is given when its header, payload and padding hold, its position is right, and it is the
  * successor by chain of the one before. What was read ahead above the commit index may be cut off
- * meanwhile and replaced: then what the parts hold is the past, and is read again. Where the reader
- * starts, the link is known if the index
- * still has the entry in front; otherwise the first one is verified by itself.
+ * meanwhile and replaced: then what the buffer holds is the past, and is read again. Where the
+ * reader starts, the link is known if the index still has the entry in front; otherwise the first
+ * one is verified by itself.
  */
 #include "consensus/base/assert.h"
 #include "storage/engine/internal.h"
 
-#define READER_PARTS 2
+#define EXTENT_FIRST_BLOCKS 16u
+#define EXTENTS_AHEAD 3u /* the consumer takes more than one at once, and pauses in between */
 
-/* PART_VOID: in flight, and of no use when it comes: what it reads has been cut off. */
-enum part_state { PART_EMPTY, PART_WANTED, PART_INFLIGHT, PART_VOID, PART_READY };
+_Static_assert(EXTENT_FIRST_BLOCKS <= STORE_READ_BLOCKS_MAX, "reads grow");
 
-struct part {
-	enum part_state state;
-	qr_block block;
-	uint32_t blocks;
-	uint8_t *data;
-};
+/* READ_VOID: in flight, and of no use when it comes: what it reads has been cut off. */
+enum read_state { READ_NONE, READ_WANTED, READ_INFLIGHT, READ_VOID };
 
 struct store_reader {
 	uint8_t *buffer;
@@ -33,11 +38,16 @@ struct store_reader {
 
 	struct store_log *log; /* NULL: stopped */
 	uint64_t tag;
-	uint32_t part_blocks; /* of each part: whole strides */
-	uint32_t part_count;
-	uint32_t current;
-	struct part parts[READER_PARTS];
-	bool inflight;
+	uint32_t ring_blocks; /* of the buffer: whole strides */
+	qr_block low;	      /* [low, high) is there */
+	qr_block high;
+	enum read_state state; /* of the read of [high, high + read_blocks) */
+	uint32_t read_blocks;
+	bool read_is_needed;	/* all of it, for the entry that is looked at */
+	bool read_grows;	/* the one after it is twice as long */
+	uint32_t extent_blocks; /* of the next read, unless an entry needs more or less */
+	qr_block careful_until; /* a read failed: below this nothing is read that is not needed */
+	bool streams;		/* it gave an entry: who asks again wants what is behind it */
 	uint64_t completions;
 	enum qr_error error; /* stays */
 
@@ -45,7 +55,7 @@ struct store_reader {
 	bool linked;		    /* all of it is known, not only its index and block */
 	bool placed;		    /* the next entry begins at before.block, if it is there */
 	qr_block behind;	    /* where the entry before ends: before.block, without a gap */
-	uint64_t generation;	    /* of the log when the parts were filled */
+	uint64_t generation;	    /* of the log when the buffer was filled */
 	bool by_offset;		    /* skip up to the record `offset`, else up to entry `index` */
 	qr_index index;
 	qr_offset offset;
@@ -70,24 +80,37 @@ struct qr_span store_reader_buffer(const struct store_reader *reader)
 	return (struct qr_span){reader->buffer, (size_t)reader->buffer_blocks * QR_BLOCK_BYTES};
 }
 
+static bool is_inflight(const struct store_reader *reader)
+{
+	return reader->state == READ_INFLIGHT || reader->state == READ_VOID;
+}
+
+/** As far as one read goes, in a ring that may be short. */
+static uint32_t bounded(const struct store_reader *reader, uint32_t blocks)
+{
+	uint32_t most = reader->ring_blocks < STORE_READ_BLOCKS_MAX ? reader->ring_blocks
+								    : STORE_READ_BLOCKS_MAX;
+
+	return blocks < most ? blocks : most;
+}
+
 static void start(struct store_reader *reader, struct store_log *log, uint64_t tag)
 {
 	uint32_t strides = reader->buffer_blocks / log->stride_blocks;
 
-	QR_ASSERT(!reader->inflight && reader->log == NULL);
+	QR_ASSERT(reader->state == READ_NONE && reader->log == NULL);
 	QR_ASSERT(strides >= 1);
 	QR_ASSERT((tag & STORE_TAG_LOG) == 0);
 	reader->log = log;
 	reader->tag = tag;
-	reader->part_count = strides >= READER_PARTS ? READER_PARTS : 1;
-	reader->part_blocks = strides / reader->part_count * log->stride_blocks;
-	reader->current = 0;
+	reader->ring_blocks = strides * log->stride_blocks;
+	reader->low = 0;
+	reader->high = 0;
+	reader->extent_blocks = bounded(reader, EXTENT_FIRST_BLOCKS);
+	reader->careful_until = 0;
+	reader->streams = false;
 	reader->generation = log->generation;
 	reader->error = QR_OK;
-	for (uint32_t i = 0; i < reader->part_count; i++) {
-		reader->parts[i] = (struct part){
-			.data = reader->buffer + (size_t)i * reader->part_blocks * QR_BLOCK_BYTES};
-	}
 }
 
 /** Begin at a checkpoint, or right at an entry when it is still in the dense index. */
@@ -148,127 +171,154 @@ void store_reader_start_offset(struct store_reader *reader, struct store_log *lo
 
 /* ---- the buffer ---- */
 
-static bool is_inflight(const struct part *part)
-{
-	return part->state == PART_INFLIGHT || part->state == PART_VOID;
-}
-
-/** A suffix was cut off since the parts were filled: they may hold it. */
+/** A suffix was cut off since the buffer was filled: it may hold it. */
 static void forget_what_was_cut(struct store_reader *reader)
 {
 	if (reader->generation == reader->log->generation)
 		return;
 	reader->generation = reader->log->generation;
-	for (uint32_t i = 0; i < reader->part_count; i++) {
-		struct part *part = &reader->parts[i];
-
-		part->state = is_inflight(part) ? PART_VOID : PART_EMPTY;
-	}
+	reader->low = reader->high;
+	reader->state = is_inflight(reader) ? READ_VOID : READ_NONE;
 	reader->before.block = reader->behind;
 	if (reader->linked)
 		reader->placed = false;
 }
 
-/** What to read from `block` on: to the end of a stride, of the segment, of what is durable. */
-static uint32_t extent(const struct store_reader *reader, qr_block block)
+/** Where a read from `high` on has to end: what is durable, the segment, the ring, its room. */
+static qr_block read_end(const struct store_reader *reader)
 {
 	const struct store_log *log = reader->log;
 	uint32_t segment_blocks = log->parameters.geometry.segment_blocks;
-	qr_block end = block / log->stride_blocks * log->stride_blocks + reader->part_blocks;
-	qr_block segment_end = (block / segment_blocks + 1) * segment_blocks;
+	qr_block end = log->writes.flushed.block;
+	const qr_block ends[] = {
+		(reader->high / segment_blocks + 1) * segment_blocks,
+		(reader->high / reader->ring_blocks + 1) * reader->ring_blocks,
+		reader->low + reader->ring_blocks,
+	};
 
-	if (end > segment_end)
-		end = segment_end;
-	if (end > log->writes.flushed.block)
-		end = log->writes.flushed.block;
-	return end > block ? (uint32_t)(end - block) : 0;
+	for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		end = ends[i] < end ? ends[i] : end;
+	return end;
 }
 
-static bool part_holds(const struct part *part, qr_block block)
+/** Read on from `high`; the entry that is looked at ends at `needed`. */
+static void want(struct store_reader *reader, qr_block needed)
 {
-	return part->state != PART_EMPTY && part->state != PART_VOID && block >= part->block &&
-	       block - part->block < part->blocks;
+	uint32_t needs = needed > reader->high ? (uint32_t)(needed - reader->high) : 0;
+	uint32_t blocks = bounded(reader, needs);
+	qr_block end = read_end(reader);
+
+	QR_ASSERT(!is_inflight(reader));
+	reader->read_grows = blocks <= reader->extent_blocks; /* nobody needs so much at once */
+	if (reader->read_grows && reader->high >= reader->careful_until)
+		blocks = reader->extent_blocks;
+	if (reader->high + blocks > end)
+		blocks = end > reader->high ? (uint32_t)(end - reader->high) : 0;
+	reader->state = blocks > 0 ? READ_WANTED : READ_NONE;
+	reader->read_blocks = blocks;
+	reader->read_is_needed = blocks <= needs;
 }
 
-static void want(const struct store_reader *reader, struct part *part, qr_block block)
+/** The entry that is looked at is there: whether to read on behind it. */
+static bool reads_ahead(const struct store_reader *reader, qr_block end)
 {
-	uint32_t blocks = extent(reader, block);
-
-	QR_ASSERT(!is_inflight(part));
-	part->state = blocks > 0 ? PART_WANTED : PART_EMPTY;
-	part->block = block;
-	part->blocks = blocks;
+	return reader->streams && reader->high < end + EXTENTS_AHEAD * reader->extent_blocks &&
+	       reader->high + reader->extent_blocks <= reader->low + reader->ring_blocks;
 }
 
-/** The bytes at `block`, or NULL while they are being read. */
-static const uint8_t *bytes_at(struct store_reader *reader, qr_block block)
+/** The bytes of [block, block + blocks), or NULL while they are being read. */
+static const uint8_t *bytes_at(struct store_reader *reader, qr_block block, uint32_t blocks)
 {
-	struct part *current = &reader->parts[reader->current];
-	struct part *other = &reader->parts[(reader->current + 1) % reader->part_count];
+	qr_block end = block + blocks;
 
-	if (!part_holds(current, block) && part_holds(other, block)) {
-		struct part *swapped = current;
-
-		reader->current = (uint32_t)(other - reader->parts);
-		current = other;
-		other = swapped;
+	if (block < reader->low || block > reader->high) {
+		if (is_inflight(reader))
+			return NULL; /* it goes to memory that is needed now */
+		reader->low = block;
+		reader->high = block;
 	}
-	if (!part_holds(current, block) && !is_inflight(current))
-		want(reader, current, block);
-	if (current->state != PART_READY || !part_holds(current, block))
+	reader->low = block;
+	if (!is_inflight(reader)) {
+		reader->state = READ_NONE;
+		if (end > reader->high || reads_ahead(reader, end))
+			want(reader, end);
+	}
+	if (end > reader->high)
 		return NULL;
-	/* Read ahead while this part is consumed. */
-	if (other != current && !is_inflight(other) && other->state != PART_WANTED &&
-	    !part_holds(other, current->block + current->blocks))
-		want(reader, other, current->block + current->blocks);
-	return current->data + (size_t)(block - current->block) * QR_BLOCK_BYTES;
+	return reader->buffer + (size_t)(block % reader->ring_blocks) * QR_BLOCK_BYTES;
+}
+
+uint32_t store_reader_wanted(const struct store_reader *reader)
+{
+	bool wants = reader->log != NULL && reader->state == READ_WANTED && reader->error == QR_OK;
+
+	return wants ? reader->read_blocks : 0;
+}
+
+uint32_t store_reader_inflight(const struct store_reader *reader)
+{
+	return is_inflight(reader) ? reader->read_blocks : 0;
 }
 
 unsigned store_reader_poll(struct store_reader *reader, struct store_op *ret_op)
 {
-	struct part *part = &reader->parts[reader->current];
+	qr_block at = reader->high;
 
-	if (reader->log == NULL || reader->inflight || reader->error != QR_OK)
+	if (reader->log == NULL || is_inflight(reader) || reader->error != QR_OK)
 		return 0;
 	forget_what_was_cut(reader);
-	if (part->state != PART_WANTED)
-		part = &reader->parts[(reader->current + 1) % reader->part_count];
-	if (part->state != PART_WANTED)
+	if (reader->state != READ_WANTED)
 		return 0;
-	*ret_op = (struct store_op){.kind = STORE_OP_READ,
-				    .data = part->data,
-				    .size_bytes = part->blocks * QR_BLOCK_BYTES,
-				    .blocks = part->blocks,
-				    .tag = reader->tag};
-	store_op_locate(reader->log, ret_op, part->block);
-	part->state = PART_INFLIGHT;
-	reader->inflight = true;
+	*ret_op = (struct store_op){
+		.kind = STORE_OP_READ,
+		.data = reader->buffer + (size_t)(at % reader->ring_blocks) * QR_BLOCK_BYTES,
+		.size_bytes = reader->read_blocks * QR_BLOCK_BYTES,
+		.blocks = reader->read_blocks,
+		.tag = reader->tag,
+	};
+	store_op_locate(reader->log, ret_op, at);
+	reader->state = READ_INFLIGHT;
+	if (reader->read_grows)
+		reader->extent_blocks = bounded(reader, 2 * reader->extent_blocks);
 	return 1;
+}
+
+/** What it was to read cannot be read, or some of that cannot. */
+static void fail(struct store_reader *reader, enum qr_error result)
+{
+	if (reader->read_is_needed) {
+		reader->error = result == QR_NOT_FOUND ? QR_CORRUPT : QR_IO;
+		return;
+	}
+	reader->careful_until = reader->high + reader->read_blocks;
+	reader->extent_blocks = bounded(reader, EXTENT_FIRST_BLOCKS);
 }
 
 void store_reader_complete(struct store_reader *reader, const struct store_completion *completion)
 {
-	QR_ASSERT(reader->inflight);
-	reader->inflight = false;
-	reader->completions++;
-	if (reader->log == NULL)
-		return; /* stopped meanwhile */
-	QR_ASSERT(completion->tag == reader->tag);
-	forget_what_was_cut(reader);
-	for (uint32_t i = 0; i < reader->part_count; i++) {
-		struct part *part = &reader->parts[i];
+	bool counts;
 
-		if (is_inflight(part))
-			part->state = part->state == PART_VOID ? PART_EMPTY : PART_READY;
+	QR_ASSERT(is_inflight(reader));
+	reader->completions++;
+	if (reader->log != NULL) {
+		QR_ASSERT(completion->tag == reader->tag);
+		forget_what_was_cut(reader);
 	}
-	if (completion->result != QR_OK)
-		reader->error = completion->result == QR_NOT_FOUND ? QR_CORRUPT : QR_IO;
+	counts = reader->log != NULL && reader->state == READ_INFLIGHT; /* not stopped, not cut */
+	reader->state = READ_NONE;
+	if (!counts)
+		return;
+	if (completion->result == QR_OK) {
+		reader->high += reader->read_blocks;
+	} else {
+		fail(reader, completion->result);
+	}
 }
 
 /* ---- entries ---- */
 
-/** The entry after `before`, if it starts at `block`. */
-static enum qr_error probe(struct store_reader *reader, qr_block block,
+/** The entry after `before`, if it starts at `block`, where so many blocks at least are its. */
+static enum qr_error probe(struct store_reader *reader, qr_block block, uint32_t blocks,
 			   struct store_entry *ret_entry, const uint8_t **ret_bytes)
 {
 	const struct store_log *log = reader->log;
@@ -283,15 +333,25 @@ static enum qr_error probe(struct store_reader *reader, qr_block block,
 		.chain = reader->before.chain,
 		.first_offset = reader->before.offset,
 	};
+	struct store_entry header;
+	enum qr_error error;
 
 	if (block >= log->writes.flushed.block)
 		return QR_NOT_FOUND;
-	bytes = bytes_at(reader, block);
+	bytes = bytes_at(reader, block, blocks);
 	if (bytes == NULL)
 		return QR_AGAIN;
 	expected.blocks_max = store_stride_rest(log, block);
 	if (log->writes.flushed.block - block < expected.blocks_max)
 		expected.blocks_max = (uint32_t)(log->writes.flushed.block - block);
+	/* How long it is, its header says. */
+	error = store_entry_decode(bytes, &header);
+	if (error == QR_OK)
+		error = store_entry_check_place(&header, &expected);
+	if (error != QR_OK)
+		return error;
+	if (header.blocks > blocks && bytes_at(reader, block, header.blocks) == NULL)
+		return QR_AGAIN;
 	*ret_bytes = bytes;
 	return store_entry_verify(bytes, &expected, ret_entry);
 }
@@ -307,7 +367,7 @@ static enum qr_error step_known(struct store_reader *reader, const struct store_
 	enum qr_error error;
 
 	reader->before.block = known->block;
-	error = probe(reader, known->block, ret_entry, ret_bytes);
+	error = probe(reader, known->block, known->blocks, ret_entry, ret_bytes);
 	if (error == QR_OK && store_entry_digest(*ret_bytes) != known->digest)
 		return QR_STALE;
 	return error;
@@ -325,11 +385,11 @@ static enum qr_error step(struct store_reader *reader, struct store_entry *ret_e
 
 	if (known != NULL)
 		return step_known(reader, known, ret_entry, ret_bytes);
-	error = probe(reader, tail, ret_entry, ret_bytes);
+	error = probe(reader, tail, 1, ret_entry, ret_bytes);
 	if (error == QR_OK || error == QR_AGAIN || next == tail || reader->placed)
 		return error;
 	reader->before.block = next; /* a gap: do not look there again */
-	return probe(reader, next, ret_entry, ret_bytes);
+	return probe(reader, next, 1, ret_entry, ret_bytes);
 }
 
 static bool is_wanted(const struct store_reader *reader, const struct store_entry *entry)
@@ -365,6 +425,7 @@ enum qr_error store_reader_next(struct store_reader *reader, struct store_locati
 		reader->linked = true;
 		reader->placed = false;
 	} while (!is_wanted(reader, &entry));
+	reader->streams = true;
 
 	*ret_location = (struct store_location){
 		.index = entry.index,
@@ -405,15 +466,19 @@ qr_index store_reader_index(const struct store_reader *reader)
 
 uint64_t store_reader_owed(const struct store_reader *reader)
 {
-	return reader->inflight ? reader->completions + 1 : 0;
+	bool owed = store_reader_wanted(reader) != 0 || is_inflight(reader);
+
+	return owed ? reader->completions + 1 : 0;
 }
 
 void store_reader_stop(struct store_reader *reader)
 {
 	reader->log = NULL;
+	if (!is_inflight(reader))
+		reader->state = READ_NONE;
 }
 
 bool store_reader_is_idle(const struct store_reader *reader)
 {
-	return reader->log == NULL && !reader->inflight;
+	return reader->log == NULL && !is_inflight(reader);
 }

@@ -1,15 +1,18 @@
 /*
  * Reading a log from the disk, and writing again what is not there any more.
  *
- * A cold reader: streams verified entries from the segments through a buffer of its own, whole
- * strides at a time. It may be used for any log of its core, one at a time; its buffer must hold a
- * stride of that log, and with two it reads ahead. Its ops carry `tag`, which must lie below
- * STORE_TAG_LOG.
+ * A cold reader: streams verified entries from the segments through a buffer of its own. It may be
+ * used for any log of its core, one at a time; its buffer must hold a stride of that log. One entry
+ * costs it reads of about that size; for whoever goes on, it reads ahead, more and more at a time.
+ * Its ops carry `tag`, which must lie below STORE_TAG_LOG.
  */
 #ifndef QR_STORE_ENGINE_READER_H
 #define QR_STORE_ENGINE_READER_H
 
 #include "storage/engine/log.h"
+
+/* Of one op: as much as an append may find in front of it in the device's queue. */
+#define STORE_READ_BLOCKS_MAX 64u
 
 struct store_reader;
 
@@ -27,6 +30,9 @@ void store_reader_start_offset(struct store_reader *reader, struct store_log *lo
  */
 void store_reader_start_at(struct store_reader *reader, struct store_log *log,
 			   const struct store_missing *missing, uint64_t tag);
+/** Of the op that it needs next, and of the one that is in flight; 0: none. */
+uint32_t store_reader_wanted(const struct store_reader *reader);
+uint32_t store_reader_inflight(const struct store_reader *reader);
 /** The next op that it needs: 0 or 1. */
 unsigned store_reader_poll(struct store_reader *reader, struct store_op *ret_op);
 void store_reader_complete(struct store_reader *reader, const struct store_completion *completion);
@@ -46,7 +52,7 @@ struct store_missing store_reader_missing(const struct store_reader *reader);
  */
 qr_index store_reader_index(const struct store_reader *reader);
 /**
- * Whether the device owes it a read.
+ * Whether the device owes it a read, also one that has yet to be started.
  * @return a number that changes with every completion; 0: it does not.
  */
 uint64_t store_reader_owed(const struct store_reader *reader);
