@@ -580,19 +580,43 @@ unsigned dp_core_poll(struct dp_core *core, const struct dp_turn *turn, struct d
 	return core->tx_used;
 }
 
+/**
+ * Cold reads, as long as they are few: what they have in flight, an append's write waits behind.
+ * The readers take turns.
+ */
+static unsigned poll_readers(struct dp_core *core, struct store_op *ops, unsigned max)
+{
+	uint32_t first = core->reader_cursor;
+	uint32_t inflight = 0;
+	unsigned count = 0;
+
+	for (uint32_t r = 0; r < core->reader_count; r++)
+		inflight += store_reader_inflight(core->readers[r].reader);
+	for (uint32_t n = 0; n < core->reader_count && count < max; n++) {
+		uint32_t r = (first + n) % core->reader_count;
+		struct store_reader *reader = core->readers[r].reader;
+		uint32_t wanted = store_reader_wanted(reader);
+
+		if (wanted == 0)
+			continue;
+		if (inflight != 0 && inflight + wanted > STORE_READ_BLOCKS_MAX)
+			break; /* it is the next one */
+		inflight += wanted;
+		count += store_reader_poll(reader, &ops[count]);
+		core->reader_cursor = (r + 1) % core->reader_count;
+	}
+	return count;
+}
+
 unsigned dp_core_poll_disk(struct dp_core *core, struct store_op *ops, unsigned max)
 {
 	unsigned count = 0;
 
-	for (uint32_t r = 0; r < core->reader_count && count < max; r++) {
-		if (core->readers[r].group != NULL)
-			count += store_reader_poll(core->readers[r].reader, &ops[count]);
-	}
 	for (uint32_t g = 0; g < core->group_count && count < max; g++) {
 		if (core->groups[g].phase != DP_PHASE_NEW)
 			count += store_log_poll(core->groups[g].log, &ops[count], max - count);
 	}
-	return count;
+	return count + poll_readers(core, ops + count, max - count);
 }
 
 qr_ns dp_core_next_deadline(const struct dp_core *core)

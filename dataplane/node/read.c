@@ -3,7 +3,8 @@
  * linearizable tail.
  *
  * What is served is committed: never beyond `applied`. A request is served in slices, each a
- * datagram, with the buffers that the turn has left; so readers never hold up appends. At the end
+ * datagram, with the buffers that the turn has left, and no more of them than a turn may be made
+ * longer by; so readers never hold up appends. At the end
  * of the log a request may be held until something is committed or its time is over.
  *
  * A reader that a request gives back keeps its place: the next request of a client that streams
@@ -457,29 +458,44 @@ static enum qr_error serve(struct dp_core *core, struct dp_read *read)
 	return slice.records.last ? QR_NOT_FOUND : QR_OK;
 }
 
+/** Slices, up to `until_bytes` that were sent. @return when it wants the next turn. */
+static qr_ns pump_one(struct dp_core *core, struct dp_read *read, uint64_t until_bytes)
+{
+	enum qr_error error = QR_OK;
+
+	while (read->used && error == QR_OK && core->stats.tx_bytes < until_bytes) {
+		error = serve(core, read);
+		if (error == QR_NOT_FOUND)
+			finish(core, read);
+	}
+	if (!read->used)
+		return UINT64_MAX;
+	if (error == QR_AGAIN && read->next >= read->group->committed_end)
+		return read->until_ns;
+	return core->now_ns;
+}
+
 void dp_read_pump(struct dp_core *core)
 {
+	uint64_t until_bytes = core->stats.tx_bytes + DP_READ_TURN_BYTES;
+	uint32_t first = core->read_cursor++;
+
 	core->read_at_ns = UINT64_MAX;
 	if (core->read_count == 0)
 		return;
 	for (uint32_t n = 0; n < DP_READS_MAX; n++) {
-		struct dp_read *read = &core->reads[(core->read_cursor + n) % DP_READS_MAX];
-		qr_ns again = core->now_ns;
-		enum qr_error error = QR_OK;
+		uint32_t r = (first + n) % DP_READS_MAX;
+		qr_ns again_ns;
 
-		while (read->used && error == QR_OK) {
-			error = serve(core, read);
-			if (error == QR_NOT_FOUND)
-				finish(core, read);
+		if (core->stats.tx_bytes >= until_bytes) {
+			core->read_cursor = r; /* the others are first in the next turn */
+			core->read_at_ns = core->now_ns;
+			return;
 		}
-		if (!read->used)
-			continue;
-		if (error == QR_AGAIN && read->next >= read->group->committed_end)
-			again = read->until_ns;
-		if (again < core->read_at_ns)
-			core->read_at_ns = again;
+		again_ns = pump_one(core, &core->reads[r], until_bytes);
+		if (again_ns < core->read_at_ns)
+			core->read_at_ns = again_ns;
 	}
-	core->read_cursor++;
 }
 
 void dp_read_request(struct dp_core *core, struct dp_group *group, const struct wire_read *request,

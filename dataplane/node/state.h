@@ -25,7 +25,8 @@
 #define DP_ANSWERS_PER_REPLY 48 /* fit the smallest datagram */
 #define DP_RETRY_NS 1000000000u /* how often the store is asked to look after itself */
 #define DP_BUSY_RETRY_US 200u
-#define DP_FETCH_BYTES (64u << 10) /* of an entry, asked for at a time */
+#define DP_READ_TURN_BYTES (128u << 10) /* of records for readers, in one turn */
+#define DP_FETCH_BYTES (64u << 10)	/* of an entry, asked for at a time */
 
 enum dp_phase {
 	DP_PHASE_NEW,
@@ -279,6 +280,7 @@ struct dp_core {
 
 	uint32_t reader_count;
 	struct dp_reader *readers;
+	uint32_t reader_cursor; /* the first to read from the disk: round robin */
 
 	struct dp_fetch fetches[DP_PEERS_MAX]; /* by peer position */
 	bool fetching;			       /* one of them waits */

@@ -330,6 +330,16 @@ static bool poll_datagrams(struct sim_world *world, struct sim_node *node,
 	return true;
 }
 
+/** What cold reads have in flight is what an append may have to wait for. */
+static void check_cold_reads(const struct dp_core *core)
+{
+	uint32_t blocks = 0;
+
+	for (uint32_t r = 0; r < core->reader_count; r++)
+		blocks += store_reader_inflight(core->readers[r].reader);
+	QR_ASSERT(blocks <= STORE_READ_BLOCKS_MAX);
+}
+
 static bool poll_disk(struct sim_world *world, struct sim_node *node, uint32_t *ret_started)
 {
 	struct store_op ops[OPS_BURST];
@@ -344,6 +354,7 @@ static bool poll_disk(struct sim_world *world, struct sim_node *node, uint32_t *
 		}
 		*ret_started += count;
 	}
+	check_cold_reads(node->core);
 	return true;
 }
 
