@@ -56,9 +56,11 @@ static void take(struct dp_core *core, struct dp_reader *reader)
 {
 	reader->busy = true;
 	reader->used_turn = core->turn;
+	reader->used_ns = core->now_ns;
 }
 
-struct dp_reader *dp_reader_acquire(struct dp_core *core, struct dp_group *group)
+/** The one that nobody holds for the longest time; NULL: all are held. */
+static struct dp_reader *oldest_free(struct dp_core *core)
 {
 	struct dp_reader *oldest = NULL;
 
@@ -68,10 +70,18 @@ struct dp_reader *dp_reader_acquire(struct dp_core *core, struct dp_group *group
 		if (!reader->busy && (oldest == NULL || reader->used_turn < oldest->used_turn))
 			oldest = reader;
 	}
+	return oldest;
+}
+
+struct dp_reader *dp_reader_acquire(struct dp_core *core, struct dp_group *group)
+{
+	struct dp_reader *oldest = oldest_free(core);
+
 	if (oldest == NULL)
 		return NULL;
 	store_reader_stop(oldest->reader);
 	oldest->has_entry = false;
+	oldest->keeps_ns = 0;
 	if (!store_reader_is_idle(oldest->reader))
 		return NULL; /* it read ahead: when that has come back */
 	oldest->group = group;
@@ -186,6 +196,17 @@ static bool stands_at(const struct dp_reader *reader, const struct dp_group *gro
 	       offset <= reader->location.first_offset + reader->location.record_count;
 }
 
+/**
+ * A client that streams gives its reader back after each request. When there are more of them than
+ * readers, the oldest one is always the one that is wanted next, and each request would begin anew:
+ * so each keeps its reader for a while.
+ */
+static bool is_kept(const struct dp_core *core, const struct dp_reader *reader)
+{
+	return reader->has_entry && core->now_ns < reader->keeps_ns &&
+	       core->now_ns - reader->used_ns < DP_READER_IDLE_NS;
+}
+
 /** A reader for a client's read: one that stands there already, or a fresh start. */
 static struct dp_reader *reader_for(struct dp_core *core, struct dp_read *read)
 {
@@ -198,8 +219,12 @@ static struct dp_reader *reader_for(struct dp_core *core, struct dp_read *read)
 			return reader;
 		}
 	}
+	reader = oldest_free(core);
+	if (reader == NULL || is_kept(core, reader))
+		return NULL;
 	reader = dp_reader_acquire(core, read->group);
 	if (reader != NULL) {
+		reader->keeps_ns = core->now_ns + DP_READER_KEEP_NS;
 		store_reader_start_offset(reader->reader, read->group->log, read->next,
 					  dp_reader_tag(core, reader));
 	}

@@ -26,6 +26,8 @@
 #define DP_RETRY_NS 1000000000u /* how often the store is asked to look after itself */
 #define DP_BUSY_RETRY_US 200u
 #define DP_READ_TURN_BYTES (128u << 10) /* of records for readers, in one turn */
+#define DP_READER_KEEP_NS 10000000u	/* a stream keeps its reader so long, */
+#define DP_READER_IDLE_NS 2000000u	/* unless it does not come back for so long */
 #define DP_FETCH_BYTES (64u << 10)	/* of an entry, asked for at a time */
 
 enum dp_phase {
@@ -132,6 +134,8 @@ struct dp_reader {
 	struct qr_span bytes;
 	enum qr_error result; /* of the latest next */
 	uint64_t used_turn;
+	qr_ns used_ns;	/* when it was taken last */
+	qr_ns keeps_ns; /* until then it is not taken from a client that streams */
 };
 
 /** A peer's request for an entry that its disk has lost. */
