@@ -185,3 +185,35 @@ void raft_accept_append(struct raft_group *group, const struct raft_message *mes
 	if (!effects->appended)
 		raft_accept_acknowledge(group, effects);
 }
+
+/*
+ * SNAPSHOT of this term: a probe for the entry behind which the leader's log begins. "If existing
+ * log entry has same index and term as snapshot's last included entry, retain log entries following
+ * it" (figure 13, rule 6); otherwise what is here ends before that entry, or belongs to a loser:
+ * the caller puts the leader's state in the place of all of it (rule 7). What is committed is never
+ * rolled back: a snapshot of it is an old one.
+ */
+void raft_accept_snapshot(struct raft_group *group, const struct raft_message *message,
+			  struct raft_effects *effects)
+{
+	if (message->index == 0 || message->log_term == 0 || message->log_term > message->term) {
+		group->ignored++;
+		return;
+	}
+	if (!raft_role_hear_leader(group, message->from, effects))
+		return;
+	if (contains(group, message->index, message->log_term)) {
+		group->matched = raft_max(group->matched, message->index);
+		raft_accept_acknowledge(group, effects);
+		return;
+	}
+	QR_ASSERT(message->index > group->commit);
+	/* Its term is forgotten here: it may be that very entry, acknowledged, and more behind it. */
+	if (message->index <= group->last && raft_term_at(group, message->index) == 0) {
+		group->ignored++;
+		return;
+	}
+	effects->wants_snapshot = true;
+	effects->snapshot_index = message->index;
+	effects->snapshot_term = message->log_term;
+}

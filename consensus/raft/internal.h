@@ -103,6 +103,8 @@ void raft_replicate_repeat(struct raft_group *group, struct raft_effects *effect
 /* accept.c: the follower's half of AppendEntries */
 void raft_accept_append(struct raft_group *group, const struct raft_message *message,
 			struct raft_effects *effects);
+void raft_accept_snapshot(struct raft_group *group, const struct raft_message *message,
+			  struct raft_effects *effects);
 void raft_accept_refuse(const struct raft_group *group, const struct raft_message *message,
 			struct raft_effects *effects);
 void raft_accept_acknowledge(const struct raft_group *group, struct raft_effects *effects);

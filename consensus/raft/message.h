@@ -16,7 +16,9 @@ enum raft_entry_kind {
 	RAFT_ENTRY_NOOP = 2, /* a new leader's first entry (Raft §8) */
 	RAFT_ENTRY_CONFIGURATION = 3,
 	RAFT_ENTRY_SESSION = 4,
+	RAFT_ENTRY_TRIM = 5, /* the log begins later from here on */
 };
+#define RAFT_ENTRY_KIND_MAX RAFT_ENTRY_TRIM
 
 /** What consensus sees of an entry. */
 struct raft_entry {
@@ -54,7 +56,9 @@ enum raft_message_kind {
 	RAFT_MESSAGE_HEARTBEAT, /* leadership and commit without log matching */
 	RAFT_MESSAGE_HEARTBEAT_REPLY,
 	RAFT_MESSAGE_TIMEOUT_NOW, /* thesis §3.10 */
+	RAFT_MESSAGE_SNAPSHOT,	  /* Raft §7: what the receiver lacks is not in the log any more */
 };
+#define RAFT_MESSAGE_MAX RAFT_MESSAGE_SNAPSHOT
 
 /*
  * One flat message for every kind; fields that a kind does not use are 0.
@@ -68,6 +72,7 @@ enum raft_message_kind {
  *   HEARTBEAT         -                          commit (never beyond what `to` matched), round
  *   HEARTBEAT_REPLY   matched and durable index  round
  *   TIMEOUT_NOW       -                          -
+ *   SNAPSHOT          the last entry of it       -
  *
  * `term` is the sender's, except that PRE_VOTE and its grant carry the term of the election asked
  * about, one above the asker's own. *Matched* means: accepted from the leader of `term` in `term`,
@@ -165,6 +170,15 @@ struct raft_effects {
 	qr_index write_first; /* `generation`, then tell RAFT_EVENT_ENTRIES_DURABLE */
 	qr_index write_last;
 	uint64_t generation;
+
+	/*
+	 * The leader's log begins behind entry `snapshot_index`, which this one does not have: get
+	 * the state after it from the leader, put it in the place of the log, and start anew with
+	 * raft_init. Nothing more comes of it here: the leader says so again.
+	 */
+	bool wants_snapshot;
+	qr_index snapshot_index;
+	qr_term snapshot_term;
 
 	bool commit_moved;
 	qr_index commit;

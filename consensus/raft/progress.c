@@ -98,6 +98,23 @@ qr_index raft_progress_window_end(const struct raft_group *group,
 	return low;
 }
 
+void raft_set_floor(struct raft_group *group, qr_index index, qr_term term)
+{
+	QR_ASSERT(index >= group->floor && index <= group->commit);
+	group->floor = index;
+	group->floor_term = term;
+	if (group->role != RAFT_LEADER)
+		return;
+	for (uint32_t i = 0; i < group->progress_count; i++) {
+		struct raft_progress *progress = &group->progress[i];
+
+		if (progress->match >= index || progress->state == RAFT_PROBE)
+			continue;
+		progress->state = RAFT_PROBE; /* what was in flight is not repeated */
+		progress->next = progress->match + 1;
+	}
+}
+
 /*
  * The follower has our log up to `matched`, and up to `durable` on stable media. True if match
  * rose: there may be something to commit.
@@ -113,7 +130,8 @@ bool raft_progress_matched(struct raft_group *group, struct raft_progress *progr
 		progress->match = durable;
 		progress->moved_ns = group->now_ns;
 	}
-	if (progress->state == RAFT_PROBE && matched + 1 >= progress->next) {
+	if (progress->state == RAFT_PROBE && matched + 1 >= progress->next &&
+	    matched >= group->floor) {
 		progress->state = RAFT_REPLICATE;
 		progress->moved_ns = group->now_ns;
 		progress->next = matched + 1;

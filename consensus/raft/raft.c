@@ -72,6 +72,9 @@ static void clear_effects(struct raft_effects *effects)
 	effects->write_first = 0;
 	effects->write_last = 0;
 	effects->generation = 0;
+	effects->wants_snapshot = false;
+	effects->snapshot_index = 0;
+	effects->snapshot_term = 0;
 	effects->commit_moved = false;
 	effects->commit = 0;
 	effects->role_changed = false;
@@ -125,6 +128,7 @@ static void answer_stale(const struct raft_group *group, const struct raft_messa
 		raft_vote_refuse(group, message, effects);
 		break;
 	case RAFT_MESSAGE_APPEND:
+	case RAFT_MESSAGE_SNAPSHOT:
 		raft_accept_refuse(group, message, effects);
 		break;
 	case RAFT_MESSAGE_HEARTBEAT:
@@ -183,6 +187,9 @@ static void take_message(struct raft_group *group, const struct raft_message *me
 		break;
 	case RAFT_MESSAGE_APPEND:
 		raft_accept_append(group, message, effects);
+		break;
+	case RAFT_MESSAGE_SNAPSHOT:
+		raft_accept_snapshot(group, message, effects);
 		break;
 	case RAFT_MESSAGE_APPEND_REPLY:
 		raft_replicate_reply(group, message, effects);

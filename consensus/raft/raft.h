@@ -61,6 +61,7 @@ struct raft_progress {
 	qr_ns heard_ns;	 /* CheckQuorum (thesis §6.2) */
 	qr_ns probed_ns; /* a lost probe is repeated after a heartbeat interval */
 	qr_ns moved_ns;	 /* match moved, or the empty pipe was filled */
+	qr_index offered; /* a snapshot; 0: none */
 };
 
 /** Entries first..(next run's first - 1) have this term. */
@@ -98,6 +99,10 @@ struct raft_group {
 	qr_index matched; /* of the leader of this term, or committed; a leader: last */
 	struct raft_position durable;
 	uint64_t generation;
+	/* The log begins behind `floor`: a leader has nothing to send up to there (Raft §7). A term of
+	 * 0: nothing else either, for want of a snapshot. */
+	qr_index floor;
+	qr_term floor_term;
 	qr_ns write_since_ns; /* while durable.index < last: when the store last made progress */
 	qr_index commit;
 
@@ -157,6 +162,12 @@ void raft_init(struct raft_group *group, const struct raft_parameters *parameter
  */
 void raft_step(struct raft_group *group, const struct raft_event *event,
 	       struct raft_effects *effects);
+
+/**
+ * Entries up to `index` are not in the log any more; whoever lacks them is offered the snapshot of
+ * the state after `index`. It never moves back, and is committed.
+ */
+void raft_set_floor(struct raft_group *group, qr_index index, qr_term term);
 
 /** The term of the entry at `index`; 0 for index 0, beyond last, or too old to be known. */
 qr_term raft_term_at(const struct raft_group *group, qr_index index);

@@ -8,6 +8,10 @@
  * to probing: the follower restarted, or had another leader in between. A pipe that stands still
  * for an election timeout is asked by one empty APPEND whether it still holds what it was sent.
  *
+ * A follower that lacks what the log does not have any more is probed with SNAPSHOT instead, which
+ * says where the log begins (Raft §7). It fetches the state from there by itself, and answers like
+ * to any other probe once it has it.
+ *
  * Invariants: figure 2's Leader Append-Only holds because a leader calls raft_log_append and never
  * raft_log_truncate. Every message of a leader is of a term whose vote is durable. A crash loses
  * nothing but the follower's progress, which the next leader finds again by probing.
@@ -30,11 +34,28 @@ static void send_range(const struct raft_group *group, qr_node to, qr_index prev
 	message->commit = group->commit;
 }
 
+static void offer_snapshot(const struct raft_group *group, struct raft_progress *progress,
+			   struct raft_effects *effects)
+{
+	struct raft_message *message;
+
+	if (group->floor_term == 0)
+		return;
+	progress->offered = group->floor;
+	message = raft_send(group, effects, RAFT_MESSAGE_SNAPSHOT, progress->node);
+	message->index = group->floor;
+	message->log_term = group->floor_term;
+}
+
 static void probe(const struct raft_group *group, struct raft_progress *progress,
 		  struct raft_effects *effects)
 {
 	QR_ASSERT(progress->state == RAFT_PROBE);
 	progress->probed_ns = group->now_ns;
+	if (progress->next <= group->floor) {
+		offer_snapshot(group, progress, effects);
+		return;
+	}
 	send_range(group, progress->node, progress->next - 1, progress->next - 1, effects);
 }
 

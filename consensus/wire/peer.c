@@ -43,7 +43,7 @@ enum qr_error wire_get_raft(const struct wire_message *message, struct raft_mess
 
 	QR_ASSERT(message->type == WIRE_RAFT);
 
-	raft.kind = (enum raft_message_kind)wire_read_at_most(&reader, RAFT_MESSAGE_TIMEOUT_NOW);
+	raft.kind = (enum raft_message_kind)wire_read_at_most(&reader, RAFT_MESSAGE_MAX);
 	raft.reject = wire_read_bool(&reader);
 	raft.transfer = wire_read_bool(&reader);
 	raft.full = wire_read_bool(&reader);

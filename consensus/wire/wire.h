@@ -173,7 +173,11 @@ QR_MUST_USE enum qr_error wire_get_ack(const struct wire_message *message,
  * FETCH: a node whose disk has lost a committed entry asks a peer for bytes
  * [offset, offset + size_bytes) of it. FETCHED: some of them, or why not. Both can be lost, doubled
  * and late: whoever asks takes what he still needs, and asks again.
+ *
+ * The same for a snapshot of the state after entry `index`: its file, whose length is entry_bytes.
  */
+#define WIRE_FETCH_SNAPSHOT UINT64_MAX /* in place of the block */
+
 struct wire_fetch {
 	qr_index index; /* of the entry */
 	qr_block block; /* it begins here, or at the next stride */
@@ -189,6 +193,10 @@ struct wire_fetched {
 	enum qr_error status; /* not OK: no bulk */
 	struct qr_span bulk;
 };
+/*
+ * OUT_OF_RANGE, and `block` is not 0: entries like that one are not kept any more, and `block` is the
+ * base of a snapshot that stands for them.
+ */
 
 #define WIRE_FETCHED_BYTES 32 /* fixed fields in front of the bulk */
 

@@ -83,7 +83,7 @@ static enum qr_error open_groups(struct dp_host *host, struct dp_slot *slot,
 	for (uint32_t g = 0; g < slot->snapshot_count; g++) {
 		struct store_problem store = {""};
 		qr_group group = dp_core_group(slot->core, g);
-		uint64_t segments = 0;
+		struct store_extent segments = {0};
 		enum qr_error error =
 			store_directory_group(&host->directory, group, &segments, &store);
 
@@ -91,7 +91,7 @@ static enum qr_error open_groups(struct dp_host *host, struct dp_slot *slot,
 			dp_complain(problem, "node %u: %s", host->node, store.text);
 			return error;
 		}
-		dp_core_set_segments(slot->core, group, segments);
+		dp_core_set_segments(slot->core, group, &segments);
 	}
 	return QR_OK;
 }

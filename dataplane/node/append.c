@@ -53,16 +53,11 @@ static enum qr_error refusal(const struct dp_core *core, const struct dp_group *
 
 /* ---- entries ---- */
 
-static uint64_t wall_clock(const struct dp_core *core)
-{
-	return core->wall_ns == 0 ? 0 : core->wall_ns + (core->now_ns - core->wall_at_ns);
-}
-
 static void propose(struct dp_core *core, struct dp_group *group)
 {
 	uint32_t records = group->open_records;
 	struct store_entry entry =
-		store_entry_close(group->log, records, group->raft.commit, wall_clock(core));
+		store_entry_close(group->log, records, group->raft.commit, dp_core_wall_clock(core));
 	struct dp_times *times = &group->times[entry.index % DP_TIMES];
 	struct raft_event event = {
 		.kind = RAFT_EVENT_PROPOSE,
@@ -114,6 +109,26 @@ void dp_append_noop(struct dp_core *core, struct dp_group *group)
 		return; /* the window is full of what the last leader left: next turn */
 	group->wants_noop = false;
 	propose(core, group);
+}
+
+enum qr_error dp_append_trim(struct dp_core *core, struct dp_group *group,
+			     const struct store_start *start)
+{
+	struct qr_span payload = {.size_bytes = STORE_TRIM_BYTES};
+	uint8_t *bytes;
+	bool belongs;
+	enum qr_error error;
+
+	dp_append_close(core, group);
+	error = open_entry(core, group, RAFT_ENTRY_TRIM, STORE_TRIM_BYTES);
+	if (error != QR_OK)
+		return error;
+	payload.data = bytes = store_entry_take(group->log, STORE_TRIM_BYTES);
+	store_trim_encode(bytes, start);
+	belongs = dp_retain_append(group, store_entry_index(group->log), payload);
+	QR_ASSERT(belongs);
+	propose(core, group);
+	return QR_OK;
 }
 
 /* ---- sessions ---- */

@@ -94,6 +94,7 @@ struct dp_core *dp_core_create(struct qr_arena *arena, const struct dp_core_conf
 	dp_parts_create(core, arena, config);
 	dp_snapshot_create(core, arena, config);
 	dp_repair_create(core, arena, config);
+	dp_fetch_create(core, arena);
 	for (uint32_t g = 0; g < config->group_count; g++) {
 		struct dp_group *group = core == NULL ? NULL : &groups[position];
 
@@ -147,12 +148,12 @@ qr_group dp_core_group(const struct dp_core *core, uint32_t position)
 	return core->groups[position].config->group;
 }
 
-void dp_core_set_segments(struct dp_core *core, qr_group group, uint64_t segment_count)
+void dp_core_set_segments(struct dp_core *core, qr_group group, const struct store_extent *segments)
 {
 	struct dp_group *found = dp_core_find_group(core, group);
 
 	QR_ASSERT(found != NULL && found->phase == DP_PHASE_NEW);
-	found->segment_count = segment_count;
+	found->segments = *segments;
 }
 
 uint32_t dp_core_buffers(const struct dp_core *core, struct qr_span *spans, uint32_t max)
@@ -167,6 +168,10 @@ uint32_t dp_core_buffers(const struct dp_core *core, struct qr_span *spans, uint
 		spans[count++] = (struct qr_span){core->snapshot_buffer.data,
 						  core->snapshot_buffer.size_bytes};
 	}
+	if (count < max) {
+		spans[count++] = (struct qr_span){core->piece.buffer.data,
+						  core->piece.buffer.size_bytes};
+	}
 	return count;
 }
 
@@ -180,6 +185,11 @@ struct dp_stats *dp_core_stats(struct dp_core *core)
 void dp_core_drop(struct dp_core *core, enum wire_drop drop)
 {
 	core->stats.drops[drop]++;
+}
+
+uint64_t dp_core_wall_clock(const struct dp_core *core)
+{
+	return core->wall_ns == 0 ? 0 : core->wall_ns + (core->now_ns - core->wall_at_ns);
 }
 
 bool dp_core_link_is_down(const struct dp_core *core, qr_node node)
@@ -207,6 +217,8 @@ static enum qr_error receive_repair(struct dp_core *core, struct dp_group *group
 			dp_fetch_request(core, group, peer, &fetch);
 	} else {
 		error = wire_get_fetched(message, &fetched);
+		if (error == QR_OK && fetched.block == WIRE_FETCH_SNAPSHOT)
+			dp_install_fetched(core, group, peer, &fetched);
 		if (error == QR_OK)
 			dp_repair_fetched(core, group, peer, &fetched);
 	}
@@ -482,7 +494,7 @@ void dp_core_tx_finish(struct dp_core *core, struct dp_tx *tx, struct qr_writer 
 static void visit_group(struct dp_core *core, struct dp_group *group)
 {
 	if (group->phase == DP_PHASE_NEW && dp_snapshot_claim(core, group)) {
-		store_recover_begin(group->log, group->segment_count, &core->snapshot_buffer);
+		store_recover_begin(group->log, &group->segments, &core->snapshot_buffer);
 		group->phase = DP_PHASE_RECOVERING;
 	}
 	if (group->phase == DP_PHASE_RECOVERING)
@@ -576,6 +588,7 @@ unsigned dp_core_poll(struct dp_core *core, const struct dp_turn *turn, struct d
 	dp_fetch_pump(core);
 	dp_read_pump(core);
 	dp_repair_pump(core);
+	dp_install_pump(core);
 	core->polled_ns = turn->now_ns;
 	return core->tx_used;
 }
@@ -626,6 +639,8 @@ qr_ns dp_core_next_deadline(const struct dp_core *core)
 	if (core->recovering > core->mending || core->reply_count != 0)
 		return core->now_ns;
 	deadline_ns = dp_repair_deadline(core);
+	if (dp_install_deadline(core) < deadline_ns)
+		deadline_ns = dp_install_deadline(core);
 	if (core->fetching && core->now_ns + core->config.retransmit_min_ns < deadline_ns)
 		deadline_ns = core->now_ns + core->config.retransmit_min_ns;
 	if (core->read_at_ns < deadline_ns)

@@ -55,6 +55,10 @@ struct dp_group_config {
 	struct raft_configuration configuration;
 	enum wire_durability durability;
 	uint8_t priority; /* of this node for leading it, 0..100 */
+	/* What the log keeps at least; beyond both bounds whole segments are given up. 0: no bound,
+	 * and with neither everything is kept. */
+	uint64_t retention_bytes;
+	qr_ns retention_ns;
 };
 
 struct dp_peer_config {
@@ -66,6 +70,7 @@ struct dp_peer_config {
 #define DP_CHECKPOINTS_MAX (1u << 16)		   /* a good value for checkpoints_max: 1.5 MiB */
 #define DP_SNAPSHOT_BLOCKS (1u << 15)		   /* a good value for snapshot_blocks: 128 MiB */
 #define DP_SCRUB_PAUSE_NS ((qr_ns)60 * 1000000000) /* a good value for scrub_pause_ns */
+#define DP_RETENTION_HOLD_NS ((qr_ns)10 * 1000000000) /* a good value for retention_hold_ns */
 #define DP_PEERS_MAX RAFT_MEMBERS_MAX
 #define DP_STAGES WIRE_STAGES
 
@@ -95,6 +100,7 @@ struct dp_core_config {
 	uint32_t inflight_bytes;
 	uint32_t scrub_bytes_per_second; /* of all groups together; 0: nothing is scrubbed */
 	qr_ns scrub_pause_ns;		 /* from the end of a pass to the next one */
+	qr_ns retention_hold_ns;	 /* a follower that did not move for so long holds nothing */
 	uint32_t readers; /* cold readers shared by the groups of this core, at least 1 + peers */
 	uint32_t client_datagram_max;
 	uint32_t client_ports; /* bit p: what comes by port p is a client's, whatever it claims */
@@ -121,6 +127,7 @@ struct dp_stats {
 	uint64_t transfers;	  /* of leadership to a node with room, that were tried */
 	uint64_t damaged_entries; /* that the disk had lost, and peers were asked for */
 	uint64_t repaired_entries;
+	uint64_t installs; /* snapshots of leaders in the place of a log */
 	uint64_t scrubbed_bytes;
 	uint64_t scrub_passes; /* over all groups */
 	uint64_t polls;	       /* kept by the loop */
@@ -143,10 +150,11 @@ struct dp_published {
 struct dp_core *dp_core_create(struct qr_arena *arena, const struct dp_core_config *config,
 			       qr_ns now_ns);
 
-/** Groups 0..n-1 of this core, and how many segments each has on disk: before the first turn. */
+/** Groups 0..n-1 of this core, and which segments each has on disk: before the first turn. */
 uint32_t dp_core_group_count(const struct dp_core *core);
 qr_group dp_core_group(const struct dp_core *core, uint32_t position);
-void dp_core_set_segments(struct dp_core *core, qr_group group, uint64_t segment_count);
+void dp_core_set_segments(struct dp_core *core, qr_group group,
+			  const struct store_extent *segments);
 /** Memory that disk operations touch, for registration. @return how many spans were written. */
 uint32_t dp_core_buffers(const struct dp_core *core, struct qr_span *spans, uint32_t max);
 

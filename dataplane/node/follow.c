@@ -72,6 +72,9 @@ bool dp_follow_apply_appended(struct dp_group *group, const struct store_entry *
 		return apply_changes(group, entry, payload);
 	if (entry->kind == RAFT_ENTRY_DATA)
 		return apply_chunks(group, entry, payload);
+	if (entry->kind == RAFT_ENTRY_TRIM)
+		return entry->record_count == 0 &&
+		       dp_retain_append(group, entry->index, payload);
 	return entry->record_count == 0;
 }
 
@@ -132,6 +135,7 @@ static void take_back_entry(struct dp_core *core, struct dp_group *group)
 {
 	store_truncate(group->log, group->raft.last, group->raft.generation);
 	dp_sessions_truncate(group->sessions, group->raft.last);
+	dp_retain_cut(group, group->raft.last);
 	refuse_entry(core, group);
 }
 

@@ -60,6 +60,8 @@ static bool apply_entry(struct dp_core *core, struct dp_group *group, qr_index i
 	if (at.kind == RAFT_ENTRY_SESSION) {
 		commit_session_changes(group, payload);
 		dp_append_sessions_committed(core, group);
+	} else if (at.kind == RAFT_ENTRY_TRIM) {
+		dp_retain_commit(group, index);
 	} else if (at.kind == RAFT_ENTRY_DATA) {
 		uint64_t chunks = commit_chunks(group, at.first_offset, payload);
 
@@ -69,6 +71,7 @@ static bool apply_entry(struct dp_core *core, struct dp_group *group, qr_index i
 		}
 	}
 	group->committed_end = at.first_offset + at.record_count;
+	group->applied_time_ns = store_entry_time(bytes.data);
 	group->applied = index;
 	return true;
 }
@@ -80,7 +83,9 @@ static void apply_prefix(struct dp_core *core, struct dp_group *group, qr_index 
 {
 	dp_sessions_commit_upto(group->sessions, commit);
 	dp_append_sessions_committed(core, group);
+	dp_retain_commit(group, commit);
 	group->committed_end = end;
+	group->applied_time_ns = 0;
 	group->applied = commit;
 }
 
@@ -111,6 +116,7 @@ static void apply_committed(struct dp_core *core, struct dp_group *group, qr_ind
 {
 	group->committed_ns = core->now_ns;
 	while (group->applied < commit) {
+		dp_snapshot_offer(core, group);
 		if (!apply_entry(core, group, group->applied + 1)) {
 			apply_unseen(core, group, commit);
 			break;
@@ -132,6 +138,7 @@ static void cut_suffix(struct dp_core *core, struct dp_group *group, qr_index to
 	store_truncate(group->log, to, generation);
 	dp_sessions_truncate(group->sessions, to);
 	dp_reader_cut(core, group, to);
+	dp_retain_cut(group, to);
 	dp_follow_reset(group);
 }
 
@@ -142,6 +149,8 @@ static void role_changed(struct dp_core *core, struct dp_group *group)
 	if (group->raft.role == RAFT_LEADER) {
 		group->elections++;
 		group->tenure_ns = core->now_ns;
+		for (uint32_t p = 0; p < core->peer_count; p++)
+			group->links[p].moved_ns = 0; /* it is looked at anew */
 		return;
 	}
 	if (laying_out) {
@@ -150,6 +159,7 @@ static void role_changed(struct dp_core *core, struct dp_group *group)
 		dp_sessions_truncate(group->sessions, store_log_last(group->log));
 	}
 	group->wants_noop = false;
+	group->trim_index = 0;
 	dp_replicate_stop(core, group);
 	dp_append_lost(core, group);
 }
@@ -171,7 +181,8 @@ static void carry_out(struct dp_core *core, struct dp_group *group)
 	for (uint32_t m = 0; m < effects->message_count; m++) {
 		const struct raft_message *message = &effects->messages[m];
 
-		if (message->kind == RAFT_MESSAGE_APPEND) {
+		if (message->kind == RAFT_MESSAGE_APPEND ||
+		    message->kind == RAFT_MESSAGE_SNAPSHOT) {
 			dp_replicate_message(core, group, message);
 		} else {
 			dp_mail_post(core, group, message);
@@ -183,6 +194,8 @@ static void carry_out(struct dp_core *core, struct dp_group *group)
 		dp_read_tail_done(core, &effects->reads[r]);
 	if (effects->wants_noop)
 		group->wants_noop = true;
+	if (effects->wants_snapshot)
+		dp_install_wanted(core, group, effects);
 }
 
 void dp_group_step(struct dp_core *core, struct dp_group *group, struct raft_event *event)
@@ -272,7 +285,8 @@ void dp_group_tick(struct dp_core *core, struct dp_group *group)
 	if (core->now_ns >= group->retry_ns) {
 		group->retry_ns = core->now_ns + DP_RETRY_NS;
 		store_log_retry(group->log);
-		dp_snapshot_offer(core, group);
+		dp_group_set_floor(group);
+		dp_retain_tick(core, group);
 	}
 	/* The groups of a core share the turn's random bits; their numbers keep them apart. */
 	event.random ^= group->config->group * 2654435761u;
@@ -322,6 +336,69 @@ enum qr_error dp_group_leader_refusal(const struct dp_group *group)
 	return dp_group_is_leader(group) ? QR_OK : QR_NOT_LEADER;
 }
 
+void dp_group_set_floor(struct dp_group *group)
+{
+	const struct store_snapshot *given = store_snapshot_to_give(group->log);
+	struct store_prefix origin = store_log_origin(group->log);
+
+	/* What is in front of the snapshot may be there, but nobody who lacks it can begin there. */
+	if (given != NULL && origin.index != 0)
+		origin = given->base;
+	if (origin.index > group->raft.floor || (origin.index == group->raft.floor &&
+						 origin.term != group->raft.floor_term))
+		raft_set_floor(&group->raft, origin.index, origin.term);
+}
+
+/* ---- the log is another one ---- */
+
+static void set_mends(struct dp_core *core, struct dp_group *group, bool mends)
+{
+	if (mends && !group->mends) {
+		core->mending++;
+	} else if (!mends && group->mends) {
+		core->mending--;
+	}
+	group->mends = mends;
+	group->asked = group->asked && mends;
+}
+
+void dp_group_silence(struct dp_core *core, struct dp_group *group)
+{
+	QR_ASSERT(group->phase == DP_PHASE_RUNNING && group->raft.role != RAFT_LEADER);
+	group->phase = DP_PHASE_SILENT;
+	group->ack_due = false;
+	dp_mail_forget(core, group);
+	dp_read_end(core, group);
+	dp_fetch_forget(core, group);
+	dp_scrub_leave(core, group);
+	dp_replicate_stop(core, group);
+	dp_reader_forget(core, group);
+}
+
+void dp_group_restart(struct dp_core *core, struct dp_group *group)
+{
+	if (group->phase == DP_PHASE_SILENT)
+		core->recovering++;
+	set_mends(core, group, false);
+	dp_reader_forget(core, group);
+	store_log_restart(group->log, &group->segments);
+	dp_sessions_clear(group->sessions);
+	group->phase = DP_PHASE_NEW;
+	group->failed_told = false;
+	group->lost_index = 0;
+	group->run_count = 0;
+	group->commit_hint = 0;
+	dp_retain_cut(group, 0);
+	group->applied = 0;
+	group->committed_end = 0;
+	group->stream_from = 0;
+	group->stream_term = 0;
+	group->acked_index = 0;
+	group->deadline_ns = UINT64_MAX;
+	group->unfit = false;
+	memset(group->times, 0, sizeof(group->times));
+}
+
 /* ---- recovery ---- */
 
 static void note_term(struct dp_group *group, const struct store_entry *entry)
@@ -356,17 +433,6 @@ static bool has_configuration(const struct dp_group *group)
 	return raft_configuration_is_valid(&store_log_slot(group->log)->configuration);
 }
 
-static void set_mends(struct dp_core *core, struct dp_group *group, bool mends)
-{
-	if (mends && !group->mends) {
-		core->mending++;
-	} else if (!mends && group->mends) {
-		core->mending--;
-	}
-	group->mends = mends;
-	group->asked = group->asked && mends;
-}
-
 static void start_running(struct dp_core *core, struct dp_group *group)
 {
 	const struct dp_core_config *own = &core->config;
@@ -399,6 +465,7 @@ static void start_running(struct dp_core *core, struct dp_group *group)
 	store_release(group->log, group->applied);
 	group->durable_told = store_log_durable(group->log);
 	group->state_told = store_log_state_durable(group->log);
+	dp_group_set_floor(group);
 	core->recovering--;
 }
 
@@ -421,7 +488,7 @@ static void mend(struct dp_core *core, struct dp_group *group)
 
 	set_mends(core, group, true);
 	group->deadline_ns = UINT64_MAX;
-	if (dp_repair_is_under_way(core, group))
+	if (dp_repair_is_under_way(core, group) || core->install.group == group)
 		return;
 	if (group->unfit) { /* the entries in front of it are not those that were committed */
 		refuse(core, group, QR_CORRUPT);

@@ -13,7 +13,9 @@
  *   reply.c      small answers to clients
  *   snapshot.c   what a group is, on its way to the disk and back
  *   repair.c     entries that the disk has lost, and the scrub that looks for them
- *   fetch.c      such entries for peers
+ *   fetch.c      such entries for peers, and snapshots
+ *   install.c    a leader's snapshot in the place of the log
+ *   retain.c     what of a log is kept
  *   status.c     what it knows of itself
  */
 #ifndef DP_NODE_INTERNAL_H
@@ -38,6 +40,8 @@ struct dp_tx *dp_core_tx_begin_to(struct dp_core *core, const struct dp_peer *pe
 				  struct qr_writer *writer);
 /** Finish it to a peer (peer != 0) or an address; the buffer counts as used. */
 void dp_core_tx_finish(struct dp_core *core, struct dp_tx *tx, struct qr_writer *writer);
+/** ns since 1970; 0: not known. */
+uint64_t dp_core_wall_clock(const struct dp_core *core);
 bool dp_core_link_is_down(const struct dp_core *core, qr_node node);
 static inline void dp_group_touch(struct dp_group *group)
 {
@@ -65,6 +69,13 @@ enum qr_error dp_group_refusal(const struct dp_group *group);
 /** The same, for what only a leader does: NOT_LEADER as well. */
 enum qr_error dp_group_leader_refusal(const struct dp_group *group);
 
+/** Tell consensus where the log begins. */
+void dp_group_set_floor(struct dp_group *group);
+/** It serves and promises nothing from here on, until it has recovered. */
+void dp_group_silence(struct dp_core *core, struct dp_group *group);
+/** Its log is another one by now: forget what was known of it, and recover. */
+void dp_group_restart(struct dp_core *core, struct dp_group *group);
+
 /* ---- append.c ---- */
 
 void dp_append_chunk(struct dp_core *core, struct dp_group *group, const struct wire_chunk *chunk,
@@ -75,12 +86,41 @@ void dp_append_session(struct dp_core *core, struct dp_group *group,
 void dp_append_close(struct dp_core *core, struct dp_group *group);
 /** Lay out what a new leader owes: its no-op. */
 void dp_append_noop(struct dp_core *core, struct dp_group *group);
+/** Say in the log where it begins. Errors: no room now. */
+QR_MUST_USE enum qr_error dp_append_trim(struct dp_core *core, struct dp_group *group,
+					 const struct store_start *start);
 /** Sessions may have become committed: answer the clients that wait for theirs. */
 void dp_append_sessions_committed(struct dp_core *core, struct dp_group *group);
 /** Leadership is lost: clients that wait are told to look elsewhere. */
 void dp_append_lost(struct dp_core *core, struct dp_group *group);
 void dp_append_reply(struct dp_core *core, const struct dp_group *group,
 		     const struct wire_chunk *chunk, enum qr_error status, struct dp_address to);
+
+/** Requests of clients that are being served end with BUSY. */
+void dp_read_end(struct dp_core *core, const struct dp_group *group);
+
+/* ---- install.c ---- */
+
+/** Consensus says that the leader's log begins behind what this one has. */
+void dp_install_wanted(struct dp_core *core, struct dp_group *group,
+		       const struct raft_effects *effects);
+/** A group that recovers misses an entry which `peer` does not keep any more, but a snapshot. */
+void dp_install_instead(struct dp_core *core, struct dp_group *group, qr_node peer, qr_index index);
+void dp_install_fetched(struct dp_core *core, struct dp_group *group, const struct dp_peer *peer,
+			const struct wire_fetched *fetched);
+void dp_install_pump(struct dp_core *core);
+qr_ns dp_install_deadline(const struct dp_core *core);
+
+/* ---- retain.c ---- */
+
+/** A leader, now and then: should the log begin later? */
+void dp_retain_tick(struct dp_core *core, struct dp_group *group);
+/** An entry of the log says so. @return false: no leader writes such a one. */
+bool dp_retain_append(struct dp_group *group, qr_index index, struct qr_span payload);
+/** Entries up to `commit` are committed. */
+void dp_retain_commit(struct dp_group *group, qr_index commit);
+/** Entries above `to` were cut off. */
+void dp_retain_cut(struct dp_group *group, qr_index to);
 
 /* ---- parts.c ---- */
 
@@ -139,6 +179,8 @@ void dp_mail_post(struct dp_core *core, struct dp_group *group, const struct raf
 void dp_mail_release(struct dp_core *core, struct dp_group *group);
 /** Pack what is ready, and ACKs, into datagrams. */
 void dp_mail_flush(struct dp_core *core);
+/** What has not left yet does not leave any more. */
+void dp_mail_forget(struct dp_core *core, struct dp_group *group);
 
 /* ---- read.c ---- */
 
@@ -215,6 +257,8 @@ void dp_repair_fetched(struct dp_core *core, struct dp_group *group, const struc
 		       const struct wire_fetched *fetched);
 /** Ask, write, scrub: with the buffers that the turn has left. */
 void dp_repair_pump(struct dp_core *core);
+/** The scrub does not read the group's log any more. */
+void dp_scrub_leave(struct dp_core *core, const struct dp_group *group);
 qr_ns dp_repair_deadline(const struct dp_core *core);
 
 /* ---- fetch.c ---- */
@@ -222,6 +266,9 @@ qr_ns dp_repair_deadline(const struct dp_core *core);
 void dp_fetch_request(struct dp_core *core, struct dp_group *group, const struct dp_peer *peer,
 		      const struct wire_fetch *request);
 void dp_fetch_pump(struct dp_core *core);
+void dp_fetch_create(struct dp_core *core, struct qr_arena *arena);
+/** The group serves nothing for now. */
+void dp_fetch_forget(struct dp_core *core, const struct dp_group *group);
 
 /* ---- status.c ---- */
 

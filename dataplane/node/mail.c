@@ -74,6 +74,21 @@ void dp_mail_release(struct dp_core *core, struct dp_group *group)
 	group->held_count = kept;
 }
 
+void dp_mail_forget(struct dp_core *core, struct dp_group *group)
+{
+	group->held_count = 0;
+	for (uint32_t p = 0; p < core->peer_count; p++) {
+		struct dp_peer *peer = &core->peers[p];
+		uint32_t kept = 0;
+
+		for (uint32_t m = 0; m < peer->mail_count; m++) {
+			if (peer->mail[m].group != group->config->group)
+				peer->mail[kept++] = peer->mail[m];
+		}
+		peer->mail_count = kept;
+	}
+}
+
 /** Fill one datagram with what fits of a peer's mail from `*next` on, and ACKs of groups. */
 static void pack(struct dp_core *core, struct dp_peer *peer, uint32_t *next, uint32_t *next_group,
 		 struct qr_writer *writer)

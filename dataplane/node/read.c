@@ -435,7 +435,8 @@ static void refuse(struct dp_core *core, struct dp_group *group, uint64_t reques
 		.request = request,
 		.status = status,
 		.last = true,
-		.offset = group->committed_end,
+		.offset = status == QR_OUT_OF_RANGE ? store_log_start(group->log).offset
+						    : group->committed_end,
 		.committed = group->committed_end,
 	};
 }
@@ -460,6 +461,8 @@ static enum qr_error serve(struct dp_core *core, struct dp_read *read)
 	error = find_entry(core, read, &at, &bytes);
 	if (error == QR_AGAIN)
 		return QR_AGAIN;
+	if (read->next < store_log_start(read->group->log).offset)
+		error = QR_OUT_OF_RANGE; /* given up meanwhile */
 	if (error != QR_OK) {
 		refuse(core, read->group, read->request, error == QR_NOT_FOUND ? QR_BUSY : error,
 		       read->to);
@@ -500,6 +503,18 @@ static qr_ns pump_one(struct dp_core *core, struct dp_read *read, uint64_t until
 	return core->now_ns;
 }
 
+void dp_read_end(struct dp_core *core, const struct dp_group *group)
+{
+	for (uint32_t r = 0; r < DP_READS_MAX; r++) {
+		struct dp_read *read = &core->reads[r];
+
+		if (!read->used || read->group != group)
+			continue;
+		refuse(core, read->group, read->request, QR_BUSY, read->to);
+		finish(core, read);
+	}
+}
+
 void dp_read_pump(struct dp_core *core)
 {
 	uint64_t until_bytes = core->stats.tx_bytes + DP_READ_TURN_BYTES;
@@ -528,7 +543,8 @@ void dp_read_request(struct dp_core *core, struct dp_group *group, const struct 
 {
 	struct dp_read *free = NULL;
 
-	if (dp_group_refusal(group) != QR_OK || request->offset > group->committed_end) {
+	if (dp_group_refusal(group) != QR_OK || request->offset > group->committed_end ||
+	    request->offset < store_log_start(group->log).offset) {
 		enum qr_error error = dp_group_refusal(group);
 
 		refuse(core, group, request->request, error != QR_OK ? error : QR_OUT_OF_RANGE,

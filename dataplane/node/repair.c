@@ -223,6 +223,8 @@ void dp_repair_fetched(struct dp_core *core, struct dp_group *group, const struc
 	    fetched->index != repair->missing.before.index + 1)
 		return; /* late */
 	if (fetched->status != QR_OK) {
+		if (fetched->status == QR_OUT_OF_RANGE && fetched->block >= fetched->index)
+			dp_install_instead(core, group, repair->peer, fetched->block);
 		ask_another(core);
 		return;
 	}
@@ -313,6 +315,18 @@ static enum qr_error scrub_piece(struct dp_core *core, struct dp_group *group)
 		core->now_ns + (qr_ns)bytes * 1000000000u / core->config.scrub_bytes_per_second;
 	core->stats.scrubbed_bytes += bytes;
 	return QR_OK;
+}
+
+void dp_scrub_leave(struct dp_core *core, const struct dp_group *group)
+{
+	struct dp_scrub *scrub = &core->scrub;
+
+	if (core->group_count == 0 || &core->groups[scrub->position] != group)
+		return;
+	stop_reading(scrub);
+	scrub->resumes = false;
+	scrub->waits = false;
+	scrub->index = 1;
 }
 
 static void pump_scrub(struct dp_core *core)

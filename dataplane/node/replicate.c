@@ -16,7 +16,7 @@ void dp_replicate_message(struct dp_core *core, struct dp_group *group,
 	if (peer == NULL)
 		return;
 	link = &group->links[dp_core_peer_position(core, peer)];
-	if (message->last == message->index) {
+	if (message->kind == RAFT_MESSAGE_SNAPSHOT || message->last == message->index) {
 		/* A probe: until it is answered, nobody knows where the stream should start. */
 		if (link->stream.active)
 			dp_stream_stop(&link->stream);

@@ -7,9 +7,8 @@
  * leisure. It takes about a millisecond for 4,096 sessions that are all in use, microseconds for
  * tens. All groups of a core share the buffer.
  *
- * Invariant: what is saved is committed. The committed view may know of more than `applied` only
- * while a commit index that was found at the start cannot be placed (apply_unseen in group.c);
- * then none is taken.
+ * Invariant: what is saved is committed, and the state after the last entry in front of a segment:
+ * it is taken between two entries, before the one that begins the segment is applied.
  *
  * A crash loses the snapshot that was being written, never the one before.
  */
@@ -39,6 +38,8 @@ bool dp_snapshot_claim(struct dp_core *core, struct dp_group *group)
 {
 	const struct dp_group *user = core->snapshot_user;
 
+	if (core->install.group != NULL)
+		return false;
 	/* One that recovers gives it back itself; one that runs, when the store has written it. */
 	if (user != NULL &&
 	    (user->phase == DP_PHASE_RECOVERING || store_snapshot_is_busy(user->log)))
@@ -78,15 +79,15 @@ void dp_snapshot_offer(struct dp_core *core, struct dp_group *group)
 	struct store_snapshot_buffer buffer = core->snapshot_buffer;
 	struct qr_writer writer;
 
-	if (group->applied != group->raft.commit ||
-	    !store_snapshot_is_due(group->log, group->applied) || !dp_snapshot_claim(core, group))
+	if (!store_snapshot_is_due(group->log, group->applied) || !dp_snapshot_claim(core, group))
 		return;
 	writer = qr_writer_over(buffer.data + STORE_SNAPSHOT_STATE_AT,
 				state_bytes_max(&core->config));
 	save_runs(&group->raft, group->applied, &writer);
 	dp_sessions_save(group->sessions, group->applied, &writer);
 	QR_ASSERT(!writer.failed);
-	store_snapshot_take(group->log, group->applied, buffer, qr_writer_size(&writer));
+	store_snapshot_take(group->log, group->applied, group->applied_time_ns, buffer,
+			    qr_writer_size(&writer));
 }
 
 /* ---- restoring ---- */
@@ -118,7 +119,7 @@ enum qr_error dp_snapshot_restore(struct dp_core *core, struct dp_group *group)
 	struct qr_reader reader;
 	enum qr_error error;
 
-	if (core->snapshot_user != group)
+	if (core->snapshot_user != group || core->install.group == group)
 		return QR_OK; /* done before */
 	error = store_recover_state(group->log, &found);
 	if (error == QR_AGAIN)

@@ -23,6 +23,7 @@
 #define DP_PARTS_MAX 8		/* chunks being put together from several datagrams */
 #define DP_ISLANDS_MAX 32	/* pieces of such a chunk that do not touch yet */
 #define DP_ANSWERS_PER_REPLY 48 /* fit the smallest datagram */
+#define DP_TRIMS_MAX 4	/* there is one a second at most, and the slots are as old at most */
 #define DP_RETRY_NS 1000000000u /* how often the store is asked to look after itself */
 #define DP_BUSY_RETRY_US 200u
 #define DP_READ_TURN_BYTES (128u << 10) /* of records for readers, in one turn */
@@ -34,6 +35,7 @@ enum dp_phase {
 	DP_PHASE_NEW,
 	DP_PHASE_RECOVERING,
 	DP_PHASE_RUNNING,
+	DP_PHASE_SILENT,  /* a snapshot takes the place of its log */
 	DP_PHASE_DAMAGED, /* recovery refused: serves nothing, says why */
 };
 
@@ -43,12 +45,20 @@ struct dp_times {
 	qr_ns closed_ns;
 };
 
+/** An entry that says where the log begins. */
+struct dp_trim {
+	qr_index index; /* 0: none */
+	struct store_start start;
+};
+
 /** A group's view of one peer. */
 struct dp_link {
 	struct dp_stream stream;
 	qr_block credit;	  /* from the newest ACK, also before a stream starts */
 	qr_ns room_ns;		  /* when it last said that its disk has room; 0: it is full */
 	struct dp_reader *reader; /* a cold reader that fills a lagging follower; NULL */
+	qr_index moved_to;	  /* what it had, or was offered, when that last changed */
+	qr_ns moved_ns;
 };
 
 struct dp_group {
@@ -58,7 +68,7 @@ struct dp_group {
 	struct dp_assembly *assembly;
 	enum dp_phase phase;
 	enum qr_error damage;
-	uint64_t segment_count;
+	struct store_extent segments; /* at the start */
 	bool dirty;
 	bool failed_told; /* consensus knows that the store is poisoned */
 
@@ -79,8 +89,10 @@ struct dp_group {
 	uint32_t run_count; /* in `runs`, which holds the newest */
 	struct raft_term_run runs[RAFT_TERM_RUNS_MAX];
 	qr_index commit_hint;
+	struct dp_trim trims[DP_TRIMS_MAX]; /* that were read, and not yet known to be committed */
 
 	qr_index applied;
+	uint64_t applied_time_ns; /* when that entry was closed; 0: not known */
 	qr_offset committed_end; /* one past the last committed record */
 	qr_ns committed_ns;	 /* when the commit last moved */
 	struct raft_position durable_told;
@@ -92,6 +104,7 @@ struct dp_group {
 	uint32_t open_records; /* in the open entry */
 	qr_ns opened_ns;
 	qr_ns retry_ns; /* of store_log_retry */
+	qr_index trim_index; /* of the latest trim entry of this leader */
 
 	/* follower */
 	qr_node stream_from; /* whose fragments these are */
@@ -148,6 +161,17 @@ struct dp_fetch {
 	struct dp_reader *reader;
 };
 
+/** A piece of a snapshot's file, for a peer. */
+struct dp_piece {
+	struct store_snapshot_buffer buffer;
+	struct dp_group *group;
+	qr_index index; /* of the base; 0: it holds nothing */
+	uint32_t at_bytes;
+	uint32_t size_bytes;
+	uint32_t file_bytes;
+	bool reading;
+};
+
 /** An entry that this node's disk has lost. */
 struct dp_repair {
 	uint8_t *bytes;
@@ -164,6 +188,20 @@ struct dp_repair {
 	uint32_t received_bytes; /* without a hole */
 	uint32_t until_bytes;	 /* what was asked for ends here */
 	qr_ns at_ns;		 /* of the next request */
+};
+
+/** A snapshot that a leader gives. */
+struct dp_install {
+	struct dp_group *group; /* NULL: none */
+	qr_node peer;
+	qr_index index; /* of its base */
+	qr_term term;
+	uint32_t file_bytes;
+	uint32_t received_bytes; /* without a hole */
+	uint32_t until_bytes;	 /* what was asked for ends here */
+	uint8_t asks;		 /* since the leader last answered */
+	qr_ns at_ns;		 /* of the next request */
+	bool writing;		 /* it is here, and on its way to the disk */
 };
 
 /** The slow reading of everything. */
@@ -288,7 +326,9 @@ struct dp_core {
 
 	struct dp_fetch fetches[DP_PEERS_MAX]; /* by peer position */
 	bool fetching;			       /* one of them waits */
+	struct dp_piece piece;
 	struct dp_repair repair;
+	struct dp_install install;
 	struct dp_scrub scrub;
 
 	struct store_snapshot_buffer snapshot_buffer; /* the groups use it one at a time */

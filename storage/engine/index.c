@@ -13,6 +13,8 @@
 
 #include "consensus/base/assert.h"
 
+#include <string.h>
+
 #define CHECKPOINT_SPACING_BLOCKS 64
 
 static uint32_t power_of_two_from(uint64_t value)
@@ -25,6 +27,23 @@ static uint32_t power_of_two_from(uint64_t value)
 	return power;
 }
 
+static void begin(struct store_index *index)
+{
+	index->first = 1;
+	index->spacing_blocks = CHECKPOINT_SPACING_BLOCKS;
+}
+
+void store_index_restart(struct store_index *index, const struct store_index *before)
+{
+	*index = (struct store_index){
+		.entries = before->entries,
+		.mask = before->mask,
+		.checkpoints = before->checkpoints,
+		.checkpoint_max = before->checkpoint_max,
+	};
+	begin(index);
+}
+
 void store_index_init(struct store_index *index, struct qr_arena *arena,
 		      const struct store_log_parameters *parameters)
 {
@@ -32,9 +51,8 @@ void store_index_init(struct store_index *index, struct qr_arena *arena,
 
 	QR_ASSERT(parameters->checkpoints_max >= 2);
 	index->mask = count - 1;
-	index->first = 1;
 	index->checkpoint_max = parameters->checkpoints_max;
-	index->spacing_blocks = CHECKPOINT_SPACING_BLOCKS;
+	begin(index);
 	index->entries = qr_arena_take(arena, count * sizeof(*index->entries), 64);
 	index->checkpoints =
 		qr_arena_take(arena, parameters->checkpoints_max * sizeof(*index->checkpoints), 64);
@@ -118,10 +136,16 @@ const struct store_index_entry *store_index_at(const struct store_log *log, qr_i
 	return &log->index.entries[at & log->index.mask];
 }
 
+/** Whether all of it is known: its snapshot may be damaged. */
+static bool is_origin(const struct store_log *log, qr_index to)
+{
+	return to == log->origin.base.index && log->origin.base.term != 0;
+}
+
 bool store_index_knows(const struct store_log *log, qr_index to)
 {
 	return to == 0 || to == log->index.base.index || to == log->last.index ||
-	       store_index_at(log, to) != NULL;
+	       is_origin(log, to) || store_index_at(log, to) != NULL;
 }
 
 struct store_prefix store_index_prefix(const struct store_log *log, qr_index to)
@@ -134,6 +158,8 @@ struct store_prefix store_index_prefix(const struct store_log *log, qr_index to)
 		return log->index.base;
 	if (to == log->last.index)
 		return log->last;
+	if (is_origin(log, to))
+		return log->origin.base;
 	entry = store_index_at(log, to);
 	QR_ASSERT(entry != NULL);
 	return (struct store_prefix){
@@ -174,12 +200,23 @@ uint32_t store_index_checkpoints_upto(const struct store_log *log, qr_index to)
 	return low;
 }
 
+/** The checkpoint number `below` - 1, or that of the log's first entry. */
+static struct store_checkpoint checkpoint_below(const struct store_log *log, uint32_t below)
+{
+	const struct store_origin *origin = &log->origin;
+
+	if (below > 0)
+		return log->index.checkpoints[below - 1];
+	return (struct store_checkpoint){
+		.index = origin->base.index + 1,
+		.first_offset = origin->base.offset,
+		.block = store_segment_block(log, origin->segment),
+	};
+}
+
 struct store_checkpoint store_index_before(const struct store_log *log, qr_index at)
 {
-	const struct store_index *index = &log->index;
-	uint32_t low = store_index_checkpoints_upto(log, at);
-
-	return low == 0 ? (struct store_checkpoint){.index = 1} : index->checkpoints[low - 1];
+	return checkpoint_below(log, store_index_checkpoints_upto(log, at));
 }
 
 struct store_checkpoint store_index_before_offset(const struct store_log *log, qr_offset offset)
@@ -197,7 +234,17 @@ struct store_checkpoint store_index_before_offset(const struct store_log *log, q
 			high = middle;
 		}
 	}
-	return low == 0 ? (struct store_checkpoint){.index = 1} : index->checkpoints[low - 1];
+	return checkpoint_below(log, low);
+}
+
+void store_index_drop(struct store_log *log)
+{
+	struct store_index *index = &log->index;
+	uint32_t gone = store_index_checkpoints_upto(log, log->origin.base.index);
+
+	index->checkpoint_count -= gone;
+	memmove(&index->checkpoints[0], &index->checkpoints[gone],
+		index->checkpoint_count * sizeof(index->checkpoints[0]));
 }
 
 qr_index store_log_next_start(const struct store_log *log, qr_index index)

@@ -12,7 +12,10 @@
  *   slots.c     hard state
  *   snapshot.c  snapshots on their way out
  *   restore.c   the newest of them, at the start
+ *   give.c      the one where the log begins, for a peer
+ *   install.c   one that a peer has given, in the place of the log
  *   recover.c   the start
+ *   start.c     where the log begins: what was given up, and what is still there
  *   reader.c    cold reads
  *   repair.c    entries that the disk has lost, written again
  */
@@ -38,6 +41,8 @@ enum store_part {
 	STORE_PART_SNAPSHOT,
 	STORE_PART_RESTORE,
 	STORE_PART_REPAIR,
+	STORE_PART_DROP,
+	STORE_PART_GIVE,
 };
 
 static inline uint64_t store_tag(enum store_part part, uint32_t number)
@@ -74,6 +79,8 @@ struct store_index {
 
 void store_index_init(struct store_index *index, struct qr_arena *arena,
 		      const struct store_log_parameters *parameters);
+/** Empty again, over the memory of another one. */
+void store_index_restart(struct store_index *index, const struct store_index *before);
 /** The entry after `log->last`, which becomes the last. */
 void store_index_append(struct store_log *log, const struct store_entry *entry, uint64_t digest);
 /** Forget the entries above `to`. */
@@ -85,11 +92,13 @@ bool store_index_knows(const struct store_log *log, qr_index to);
 /** The prefix that ends with entry `to`: none, the base, the last, or one in the dense part. */
 struct store_prefix store_index_prefix(const struct store_log *log, qr_index to);
 struct store_prefix store_index_prefix_after(const struct store_entry *entry, uint64_t digest);
-/** The newest checkpoint at or before an entry, or a record; {1, 0, 0} when there is none. */
+/** The newest checkpoint at or before an entry, or a record; else where the log begins. */
 struct store_checkpoint store_index_before(const struct store_log *log, qr_index at);
 struct store_checkpoint store_index_before_offset(const struct store_log *log, qr_offset offset);
 /** How many checkpoints are of entries up to `to`. */
 uint32_t store_index_checkpoints_upto(const struct store_log *log, qr_index to);
+/** Checkpoints in front of the log's origin are gone. */
+void store_index_drop(struct store_log *log);
 /** Begin behind `base`, with the checkpoints of a snapshot. */
 void store_index_restore(struct store_log *log, const struct store_snapshot *snapshot,
 			 const uint8_t *checkpoints);
@@ -150,13 +159,20 @@ void store_scrub_complete(struct store_log *log, enum qr_error result);
 /* ---- segments.c ---- */
 
 struct store_segments {
-	uint64_t ready; /* segments 0..ready-1 exist */
+	uint64_t first; /* segments first..ready-1 exist */
+	uint64_t ready;
 	bool preparing;
-	bool full; /* the last attempt found no space; nothing is tried until a retry */
+	bool recycling; /* the first one's file becomes the one that is being prepared */
+	bool dropping;
+	bool full;  /* the last attempt found no space; nothing is tried until a retry */
+	bool stuck; /* the same of one that cannot be removed */
 };
 
 unsigned store_segments_poll(struct store_log *log, struct store_op *ret_op);
 void store_segments_complete(struct store_log *log, enum qr_error result);
+/** Remove the first one. */
+unsigned store_segments_drop(struct store_log *log, struct store_op *ret_op);
+void store_segments_dropped(struct store_log *log, enum qr_error result);
 
 /* ---- slots.c ---- */
 
@@ -165,8 +181,10 @@ struct store_slots {
 	struct store_slot current; /* the newest in memory */
 	uint64_t durable_generation;
 	qr_index durable_settled;
+	uint64_t durable_start;	     /* a segment */
 	uint64_t written_generation; /* of the bytes in `blocks` */
 	qr_index written_settled;
+	uint64_t written_start;
 	bool dirty;  /* `current` is newer than what was written */
 	bool mirror; /* the twin has yet to get the same bytes */
 	bool inflight;
@@ -189,28 +207,56 @@ enum store_snapshot_phase {
 	STORE_SNAPSHOT_SYNC,   /* the one before is being made durable */
 	STORE_SNAPSHOT_BODY,
 	STORE_SNAPSHOT_HEADER,
+	STORE_SNAPSHOT_NAME, /* one that was given is there: the slots say that it counts */
 };
 
 struct store_snapshots {
 	enum store_snapshot_phase phase;
 	struct store_snapshot_buffer buffer; /* lent */
-	struct store_snapshot taken;	     /* the one that is being written */
-	struct store_snapshot newest;	     /* serial 0: there is none */
+	struct store_snapshot taken;	     /* the one that is being written, */
+	uint32_t file;			     /* to this one */
+	struct store_snapshot files[STORE_SNAPSHOTS]; /* serial 0: of no use */
 	bool newest_is_stable; /* else it was read after a crash, and may be in a cache only */
 	uint64_t next_bytes;   /* of the file, to be written next */
 	uint32_t piece_bytes;  /* in flight */
 	bool inflight;
+	bool named; /* NAME: the slots were told */
 };
 
+/** NULL: there is none. */
+const struct store_snapshot *store_snapshot_newest(const struct store_log *log);
 unsigned store_snapshot_poll(struct store_log *log, struct store_op *ret_op);
 void store_snapshot_complete(struct store_log *log, enum qr_error result);
+
+/** Write one as it is in the buffer, but for what its header says. */
+void store_snapshot_lend(struct store_log *log, const struct store_snapshot *snapshot,
+			 struct store_snapshot_buffer buffer);
+
+/* ---- give.c ---- */
+
+struct store_give {
+	struct store_snapshot_buffer piece; /* lent */
+	uint32_t file;
+	uint32_t at_bytes;
+	uint32_t file_bytes;
+	bool wanted;
+	bool inflight;
+	enum qr_error result;
+};
+
+unsigned store_give_poll(struct store_log *log, struct store_op *ret_op);
+void store_give_complete(struct store_log *log, enum qr_error result);
+
+/* ---- install.c ---- */
+
+/** The snapshot is on the disk: from now on it is the log. */
+void store_install_name(struct store_log *log);
 
 /* ---- restore.c ---- */
 
 struct store_restore {
-	struct store_snapshot_buffer buffer;		/* lent; NULL: nothing is looked at */
-	uint32_t known;					/* headers that were read */
-	struct store_snapshot headers[STORE_SNAPSHOTS]; /* serial 0: not to be used */
+	struct store_snapshot_buffer buffer; /* lent; NULL: nothing is looked at */
+	uint32_t known;	     /* files whose headers were read, into snapshots.files */
 	uint32_t chosen;     /* whose body is being read; STORE_SNAPSHOTS: nobody's */
 	uint64_t next_bytes; /* of that file, to be read next */
 	uint32_t piece_bytes;
@@ -234,14 +280,30 @@ struct store_repair {
 	bool inflight;
 };
 
+/** Recovery waits for an entry that a peer has. */
+bool store_is_mending(const struct store_log *log);
 unsigned store_repair_poll(struct store_log *log, struct store_op *ret_op);
 void store_repair_complete(struct store_log *log, enum qr_error result);
+
+/* ---- start.c ---- */
+
+/** From where on everything is there: behind a snapshot, or the very first block. */
+struct store_origin {
+	uint64_t segment;
+	struct store_prefix base; /* the last entry in front of it; empty: none */
+};
+
+/** Give up what may be: the slots name a later start for good, and snapshots stand for it. */
+void store_origin_advance(struct store_log *log);
+/** At a start, once slots and snapshots are known. */
+void store_origin_restore(struct store_log *log);
 
 /* ---- recover.c ---- */
 
 enum store_recovery_phase {
 	STORE_RECOVERY_NONE,  /* not begun */
 	STORE_RECOVERY_SLOTS, /* both slots are being read */
+	STORE_RECOVERY_RESET, /* the segments that are there are of no use, and removed */
 	STORE_RECOVERY_STATE, /* so is a snapshot */
 	STORE_RECOVERY_SCAN,  /* entry after entry */
 	STORE_RECOVERY_MEND,  /* until somebody has given the next one */
@@ -265,7 +327,9 @@ struct store_recovery {
 	enum qr_error result; /* FAILED: why */
 	bool slots_asked;
 	enum qr_error slots_result;
-	uint64_t stride_count; /* that exist */
+	uint64_t stride_first; /* strides first..count-1 exist */
+	uint64_t stride_count;
+	bool adopts;	       /* the log begins with whatever the first of them holds */
 	uint64_t stride_next;  /* the next to be read */
 	uint64_t stride_hole;  /* LOOK: the stride of the hole */
 	uint64_t stride_look;  /* LOOK: the next to be looked at */
@@ -300,6 +364,9 @@ struct store_log {
 	uint64_t generation;
 	enum qr_error condition; /* QR_AGAIN until recovered */
 
+	struct store_start start; /* as agreed; the slots follow */
+	struct store_origin origin;
+
 	struct store_open open;
 	struct store_index index;
 	struct store_writes writes;
@@ -309,6 +376,7 @@ struct store_log {
 	struct store_snapshots snapshots;
 	struct store_restore restore;
 	struct store_repair repair;
+	struct store_give give;
 	struct store_recovery recovery;
 	struct store_log_counters counters;
 	uint64_t completions; /* of every kind */
@@ -337,6 +405,11 @@ static inline qr_block store_stride_end(const struct store_log *log, qr_block bl
 static inline uint32_t store_stride_rest(const struct store_log *log, qr_block block)
 {
 	return log->stride_blocks - (uint32_t)(block % log->stride_blocks);
+}
+
+static inline qr_block store_segment_block(const struct store_log *log, uint64_t segment)
+{
+	return segment * log->parameters.geometry.segment_blocks;
 }
 
 /** Fill in where in which file `block` is. */

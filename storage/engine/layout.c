@@ -23,7 +23,8 @@ static qr_block place_for(const struct store_log *log, uint32_t blocks)
 /** When the disk is full, what is left is kept for what leaders need to work at all. */
 static bool is_for_reserve(enum raft_entry_kind kind)
 {
-	return kind == RAFT_ENTRY_NOOP || kind == RAFT_ENTRY_CONFIGURATION;
+	return kind == RAFT_ENTRY_NOOP || kind == RAFT_ENTRY_CONFIGURATION ||
+	       kind == RAFT_ENTRY_TRIM;
 }
 
 /** Without its no-op a leader commits nothing, and what is not committed frees no room. */

@@ -1,7 +1,7 @@
 /*
  * A group's log as a whole: its memory, the routing of ops and completions to its parts, and what
  * the rest of the node asks about it. The crash stories are with the parts: write.c, scrub.c,
- * slots.c, segments.c, snapshot.c, repair.c, recover.c.
+ * slots.c, segments.c, snapshot.c, start.c, repair.c, recover.c.
  *
  * Poison. After any write that failed nobody knows what the device holds. The log then starts no
  * write, counts no completion as durable, and takes no entry, until the directory was opened and
@@ -27,6 +27,35 @@ static void check_parameters(const struct store_log_parameters *parameters)
 	QR_ASSERT(parameters->node >= 1 && parameters->node <= QR_NODE_MAX);
 }
 
+/** What memory says before the first recovery. */
+static void begin(struct store_log *log)
+{
+	log->window_blocks = log->parameters.window_blocks;
+	log->stride_blocks = log->parameters.geometry.stride_blocks;
+	log->condition = QR_AGAIN;
+	log->generation = 1; /* as consensus counts: 0 stands for no position */
+	log->writes.stale_block = STORE_NOT_STALE;
+}
+
+void store_log_restart(struct store_log *log, struct store_extent *ret_segments)
+{
+	const struct store_log before = *log;
+
+	*ret_segments = (struct store_extent){
+		.first = before.segments.first,
+		.count = before.segments.ready - before.segments.first};
+	*log = (struct store_log){
+		.parameters = before.parameters,
+		.window = before.window,
+		.scrub.zeros = before.scrub.zeros,
+		.slots.blocks = before.slots.blocks,
+		.counters = before.counters,
+		.completions = before.completions,
+	};
+	begin(log);
+	store_index_restart(&log->index, &before.index);
+}
+
 struct store_log *store_log_create(struct qr_arena *arena,
 				   const struct store_log_parameters *parameters)
 {
@@ -38,11 +67,7 @@ struct store_log *store_log_create(struct qr_arena *arena,
 	taken = qr_arena_take(arena, sizeof(*taken), 64);
 	log = taken != NULL ? taken : &measured;
 	log->parameters = *parameters;
-	log->window_blocks = parameters->window_blocks;
-	log->stride_blocks = parameters->geometry.stride_blocks;
-	log->condition = QR_AGAIN;
-	log->generation = 1; /* as consensus counts: 0 stands for no position */
-	log->writes.stale_block = STORE_NOT_STALE;
+	begin(log);
 	log->window = qr_arena_take(arena, (size_t)log->window_blocks * QR_BLOCK_BYTES,
 				    WINDOW_ALIGN_BYTES);
 	log->scrub.zeros =
@@ -83,9 +108,11 @@ unsigned store_log_poll(struct store_log *log, struct store_op *ops, unsigned ma
 		taken += store_recovery_poll(log, ops + taken, max - taken);
 	if (log->condition == QR_AGAIN && taken < max)
 		taken += store_repair_poll(log, &ops[taken]);
+	if (store_is_mending(log) && taken < max)
+		taken += store_snapshot_poll(log, &ops[taken]);
 	if (taken < max)
 		taken += store_scrub_poll(log, &ops[taken]);
-	if (!is_open_for_writing(log))
+	if (!is_open_for_writing(log) || log->snapshots.phase == STORE_SNAPSHOT_NAME)
 		return taken;
 	taken += store_writes_poll(log, ops + taken, max - taken);
 	if (taken < max)
@@ -94,6 +121,8 @@ unsigned store_log_poll(struct store_log *log, struct store_op *ops, unsigned ma
 		taken += store_repair_poll(log, &ops[taken]);
 	if (taken < max)
 		taken += store_snapshot_poll(log, &ops[taken]);
+	if (taken < max)
+		taken += store_give_poll(log, &ops[taken]);
 	return taken;
 }
 
@@ -117,6 +146,9 @@ void store_log_complete(struct store_log *log, const struct store_completion *co
 	case STORE_PART_SEGMENTS:
 		store_segments_complete(log, completion->result);
 		break;
+	case STORE_PART_DROP:
+		store_segments_dropped(log, completion->result);
+		break;
 	case STORE_PART_SLOTS:
 		store_slots_complete(log, completion->result);
 		break;
@@ -134,6 +166,9 @@ void store_log_complete(struct store_log *log, const struct store_completion *co
 		break;
 	case STORE_PART_REPAIR:
 		store_repair_complete(log, completion->result);
+		break;
+	case STORE_PART_GIVE:
+		store_give_complete(log, completion->result);
 		break;
 	case STORE_PART_RESTORE:
 		store_restore_complete(log, completion->result);
@@ -154,6 +189,7 @@ void store_log_retry(struct store_log *log)
 	if (!is_open_for_writing(log))
 		return;
 	log->segments.full = false;
+	log->segments.stuck = false;
 	store_slots_touch(log);
 }
 

@@ -30,7 +30,7 @@
 #include "consensus/base/arena.h"
 #include "storage/engine/op.h"
 #include "storage/format/entry.h"
-#include "storage/format/slot.h"
+#include "storage/format/snapshot.h"
 
 #define STORE_WRITES_MAX 32 /* in flight per group, a bound for write_depth */
 
@@ -76,6 +76,31 @@ struct store_missing {
 	uint64_t digest; /* of its header; 0: not known */
 };
 
+/* ---- where it begins: start.c ---- */
+
+/** As agreed: what lies in front of it may not be served any more, here or elsewhere. */
+struct store_start store_log_start(const struct store_log *log);
+/**
+ * The last entry in front of what this replica really has; empty: it has everything. At or below
+ * the start, and there is a snapshot of the state after it (store_snapshot_at).
+ */
+struct store_prefix store_log_origin(const struct store_log *log);
+/**
+ * An entry that is committed says that the log begins there. What lies in front is given up once
+ * the slots say so for good.
+ * @return false: it begins there or later already, or that cannot be.
+ */
+bool store_trim(struct store_log *log, const struct store_start *start);
+
+/** What is to be kept; 0 is no bound. */
+struct store_retention {
+	uint64_t keep_blocks; /* at least so much in front of what is released */
+	uint64_t before_ns;   /* entries that were closed before this wall clock time may go */
+};
+/** @return whether the log could begin later: ret_start is then the latest that is allowed. */
+bool store_trim_wanted(const struct store_log *log, const struct store_retention *retention,
+		       struct store_start *ret_start);
+
 /* ---- start: recovery ---- */
 
 /** One entry that recovery has verified, in order; borrowed until the next call. */
@@ -92,11 +117,11 @@ struct store_snapshot_buffer {
 
 /**
  * Begin recovery. Ops come out of store_log_poll, completions go in as always.
- * @param segment_count  segments 0..segment_count-1 exist on disk.
  * @param buffer  lent until store_recover_state has ended; NULL: snapshots are not looked at, and
- *                the log is read from its beginning.
+ *                the log is read from the first block that there is, as a tool does that looks at
+ *                all of it; where others were given up, nothing says what their entries did.
  */
-void store_recover_begin(struct store_log *log, uint64_t segment_count,
+void store_recover_begin(struct store_log *log, const struct store_extent *segments,
 			 const struct store_snapshot_buffer *buffer);
 
 /** What the newest sound snapshot says: the state is that after `base`. */
@@ -280,6 +305,7 @@ struct store_log_counters {
 	uint64_t segments; /* prepared */
 	uint64_t snapshots;
 	uint64_t repairs; /* entries that were written again */
+	uint64_t dropped; /* segments that were given up and removed */
 };
 struct store_log_counters store_log_counters(const struct store_log *log);
 
@@ -290,18 +316,54 @@ struct store_log_counters store_log_counters(const struct store_log *log);
 /** How large a buffer is for a state of at most `state_bytes`. */
 size_t store_snapshot_bytes(uint32_t checkpoints_max, size_t state_bytes);
 /**
- * Whether a snapshot of the state after entry `index` is worth while: it is known, it lies
- * snapshot_blocks behind the newest one, and no other is being written.
+ * Whether a snapshot of the state after entry `index` is worth while: the next entry begins a
+ * segment, it lies snapshot_blocks behind the newest one, and no other is being written.
  */
 bool store_snapshot_is_due(const struct store_log *log, qr_index index);
 /**
  * Write one: the state after entry `index`, which is committed. It waits until the slots say that
  * so much is settled; if there is no space it is given up.
- * @param buffer  holds the state; lent while store_snapshot_is_busy.
+ * @param time_ns  when that entry was closed, as its header says.
+ * @param buffer   holds the state; lent while store_snapshot_is_busy.
  */
-void store_snapshot_take(struct store_log *log, qr_index index, struct store_snapshot_buffer buffer,
-			 size_t state_bytes);
+void store_snapshot_take(struct store_log *log, qr_index index, uint64_t time_ns,
+			 struct store_snapshot_buffer buffer, size_t state_bytes);
 bool store_snapshot_is_busy(const struct store_log *log);
+
+/**
+ * The one that a replica is given which lacks what the log does not have any more; NULL: there is
+ * none.
+ */
+const struct store_snapshot *store_snapshot_to_give(const struct store_log *log);
+/**
+ * Read a piece of the file of that with base `base`. One at a time.
+ * @param piece  whole blocks; lent while store_give_is_busy.
+ * Errors: QR_NOT_FOUND  there is no such snapshot; QR_OUT_OF_RANGE  the file ends before.
+ */
+QR_MUST_USE enum qr_error store_give_begin(struct store_log *log, qr_index base, uint32_t at_bytes,
+					   struct store_snapshot_buffer piece);
+bool store_give_is_busy(const struct store_log *log);
+/** What became of the latest. Errors: QR_AGAIN  nothing yet; QR_IO, QR_NOT_FOUND. */
+QR_MUST_USE enum qr_error store_give_end(const struct store_log *log, uint32_t *ret_bytes,
+					 uint32_t *ret_file_bytes);
+
+/**
+ * Put a snapshot in the place of the log. From here on nothing of it may be promised to anybody.
+ * @param buffer  holds the file that a peer gave, of `size_bytes`; lent until it has ended.
+ * Errors: QR_CORRUPT, QR_FOREIGN, QR_CONFIG, QR_STALE, QR_MALFORMED, QR_VERSION: not with this one;
+ *         the log's condition. Nothing was begun.
+ */
+QR_MUST_USE enum qr_error store_install_begin(struct store_log *log,
+					      struct store_snapshot_buffer buffer,
+					      size_t size_bytes);
+/**
+ * Errors: QR_AGAIN     not yet;
+ *         QR_NO_SPACE  it was given up, and the log is what it was; QR_POISONED.
+ * QR_OK: nothing is in flight; store_log_restart is what must follow.
+ */
+QR_MUST_USE enum qr_error store_install_end(struct store_log *log);
+/** Forget everything that is in memory, as a crash would; then store_recover_begin. */
+void store_log_restart(struct store_log *log, struct store_extent *ret_segments);
 
 /* ---- reading ---- */
 

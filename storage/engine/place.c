@@ -29,7 +29,8 @@ enum qr_error store_place(struct store_log *log, qr_block block, uint32_t offset
 
 	if (error != QR_OK)
 		return error;
-	if (block < log->last.block || log->open.active)
+	if (block < log->last.block || log->open.active ||
+	    block < store_segment_block(log, log->segments.first))
 		return QR_STALE;
 	if (bytes.size_bytes > UINT32_MAX ||
 	    end_bytes > (uint64_t)store_stride_rest(log, block) * QR_BLOCK_BYTES)
@@ -48,7 +49,8 @@ enum qr_error store_place(struct store_log *log, qr_block block, uint32_t offset
 /** The place where the entry after the last one may lie. */
 static bool is_next_place(const struct store_log *log, qr_block block)
 {
-	return block == log->last.block || block == store_stride_end(log, log->last.block);
+	return (block == log->last.block || block == store_stride_end(log, log->last.block)) &&
+	       block >= store_segment_block(log, log->segments.first);
 }
 
 enum qr_error store_accept(struct store_log *log, qr_block block, uint32_t entry_bytes,

@@ -409,6 +409,9 @@ enum qr_error store_reader_next(struct store_reader *reader, struct store_locati
 	QR_ASSERT(reader->log != NULL);
 	forget_what_was_cut(reader);
 	do {
+		/* Given up meanwhile: what was read there may be anything. */
+		if (reader->before.index < reader->log->origin.base.index)
+			reader->error = QR_OUT_OF_RANGE;
 		if (reader->error != QR_OK)
 			return reader->error;
 		if (reader->before.index >= reader->log->writes.flushed.index)

@@ -1,7 +1,8 @@
 /*
  * Recovery: from two slots, a snapshot and the segments to an open log.
  *
- * Reading begins behind the newest sound snapshot (restore.c). What lies below it was settled, so
+ * Reading begins behind the newest sound snapshot (restore.c), which it must where the log's first
+ * segments were given up (start.c). What lies below it was settled, so
  * that no tail can begin there; damage to it is found when it is read. Strides are read whole, a
  * few ahead, straight to their ring place in the window, and the entries are verified there:
  * header, payload, padding, position, chain. The next entry lies right behind the last one or, if
@@ -138,6 +139,9 @@ unsigned store_recovery_poll(struct store_log *log, struct store_op *ops, unsign
 		recovery->slots_asked = true;
 		recovery->slots_result = QR_AGAIN;
 	}
+	if (recovery->phase == STORE_RECOVERY_RESET && taken < max &&
+	    log->segments.first < log->segments.ready)
+		taken += store_segments_drop(log, &ops[taken]);
 	if (recovery->phase == STORE_RECOVERY_STATE && taken < max)
 		taken += store_restore_poll(log, &ops[taken]);
 	while (taken < max && recovery->stride_next < read_bound(log))
@@ -186,7 +190,7 @@ static enum qr_error stride_state(struct store_log *log, uint64_t stride)
 {
 	const struct store_recovery_read *read = read_of(log, stride);
 
-	if (stride >= log->recovery.stride_count)
+	if (stride < log->recovery.stride_first || stride >= log->recovery.stride_count)
 		return QR_NOT_FOUND;
 	if (read->stride != stride || !read->done)
 		return QR_AGAIN;
@@ -281,7 +285,7 @@ static enum qr_error step_slots(struct store_log *log)
 		error = store_slot_choose(slots->blocks, &slots->current);
 	if (error == QR_NOT_FOUND) {
 		/* The slots of a new group are written before its first segment is prepared. */
-		if (log->segments.ready > 0)
+		if (log->segments.ready > log->segments.first)
 			return fail(log, QR_CORRUPT);
 		store_slots_begin(log);
 		slots->dirty = true;
@@ -292,21 +296,59 @@ static enum qr_error step_slots(struct store_log *log)
 		error = check_slot(log);
 	if (error != QR_OK)
 		return fail(log, error);
-	log->recovery.phase = STORE_RECOVERY_STATE;
+	log->start = slots->current.start;
+	slots->durable_start = slots->current.start.segment;
+	log->recovery.phase = STORE_RECOVERY_RESET;
+	return QR_OK;
+}
+
+/** Segments of another log are removed. Those of this one are counted. */
+static enum qr_error step_reset(struct store_log *log)
+{
+	struct store_recovery *recovery = &log->recovery;
+	struct store_segments *segments = &log->segments;
+	struct store_slot *slot = &log->slots.current;
+	uint32_t strides = log->parameters.geometry.segment_blocks / log->stride_blocks;
+
+	if (slot->reset && segments->first < segments->ready)
+		return segments->stuck ? fail(log, QR_IO) : QR_AGAIN;
+	if (segments->first == segments->ready)
+		segments->first = segments->ready = slot->start.segment;
+	slot->reset = false;
+	if (segments->first > slot->start.segment) {
+		note_damage(log, store_segment_block(log, slot->start.segment), QR_NOT_FOUND);
+		return fail(log, QR_CORRUPT);
+	}
+	recovery->stride_first = segments->first * strides;
+	recovery->stride_count = segments->ready * strides;
+	recovery->phase = STORE_RECOVERY_STATE;
 	return QR_OK;
 }
 
 /** Where to begin. */
 static enum qr_error step_state(struct store_log *log)
 {
+	struct store_recovery *recovery = &log->recovery;
 	enum qr_error error = store_restore_step(log);
 
 	if (error == QR_AGAIN)
 		return QR_AGAIN;
-	if (error != QR_OK && error != QR_NOT_FOUND)
+	if (error == QR_NOT_FOUND && recovery->stride_first > 0) {
+		log->last.block = recovery->stride_first * log->stride_blocks;
+		recovery->adopts = log->restore.buffer.data == NULL;
+		/* What the first segments did is gone with them, and with the snapshots. */
+		if (!recovery->adopts)
+			error = QR_CORRUPT;
+	}
+	if (error != QR_OK && error != QR_NOT_FOUND) {
+		note_damage(log, log->last.block, error);
 		return fail(log, error);
-	log->recovery.stride_next = log->last.block / log->stride_blocks;
-	log->recovery.phase = STORE_RECOVERY_SCAN;
+	}
+	store_origin_restore(log);
+	recovery->stride_next = log->last.block / log->stride_blocks;
+	if (recovery->stride_next < recovery->stride_first)
+		recovery->stride_next = recovery->stride_first;
+	recovery->phase = STORE_RECOVERY_SCAN;
 	return QR_OK;
 }
 
@@ -343,6 +385,8 @@ static enum qr_error begin_look(struct store_log *log, enum qr_error reason)
 	recovery->phase = STORE_RECOVERY_LOOK;
 	recovery->stride_hole = log->last.block / log->stride_blocks;
 	recovery->stride_look = recovery->stride_hole;
+	if (recovery->stride_look < recovery->stride_first)
+		recovery->stride_look = recovery->stride_first;
 	recovery->torn_end = log->last.block;
 	return QR_OK;
 }
@@ -379,15 +423,37 @@ static bool is_no_hole(enum qr_error error)
 	return error == QR_IO || error == QR_CORRUPT || error == QR_FOREIGN || error == QR_VERSION;
 }
 
+/** Nobody needs what lies in front of the first entry: what that says of it is believed. */
+static enum qr_error adopt(struct store_log *log)
+{
+	enum qr_error error = stride_state(log, log->recovery.stride_first);
+	struct store_entry entry;
+
+	if (error != QR_OK)
+		return error == QR_NOT_FOUND ? QR_CORRUPT : error;
+	error = store_entry_decode(store_window_at(log, log->last.block), &entry);
+	if (error != QR_OK)
+		return QR_CORRUPT;
+	log->last.index = entry.index - 1;
+	log->last.offset = entry.first_offset;
+	log->last.chain = entry.chain;
+	log->index.base = log->last;
+	log->index.first = entry.index;
+	log->recovery.adopts = false;
+	return QR_OK;
+}
+
 /** The next entry, or QR_NOT_FOUND when the hole was found and `phase` has moved on. */
 static enum qr_error step_scan(struct store_log *log, struct store_recovered_entry *ret_entry)
 {
+	enum qr_error error = log->recovery.adopts ? adopt(log) : QR_OK;
 	qr_block tail = log->last.block;
 	qr_block next = store_stride_end(log, tail);
 	struct store_entry entry;
-	enum qr_error error = probe(log, tail, &entry);
 	enum qr_error second = QR_NOT_FOUND;
 
+	if (error == QR_OK)
+		error = probe(log, tail, &entry);
 	if (error == QR_AGAIN)
 		return QR_AGAIN;
 	if (error == QR_OK)
@@ -457,6 +523,8 @@ static uint64_t first_unsure_segment(const struct store_log *log)
 		unsure = (stride - STORE_REACH_STRIDES - 1) * log->stride_blocks;
 	if (unsure < slot->settled.block)
 		unsure = slot->settled.block;
+	if (unsure < store_segment_block(log, log->segments.first))
+		return log->segments.first;
 	return unsure / log->parameters.geometry.segment_blocks;
 }
 
@@ -493,21 +561,19 @@ static enum qr_error step_look(struct store_log *log)
 
 /* ---- from outside ---- */
 
-void store_recover_begin(struct store_log *log, uint64_t segment_count,
+void store_recover_begin(struct store_log *log, const struct store_extent *segments,
 			 const struct store_snapshot_buffer *buffer)
 {
 	struct store_recovery *recovery = &log->recovery;
-	const struct store_geometry *geometry = &log->parameters.geometry;
 
 	QR_ASSERT(recovery->phase == STORE_RECOVERY_NONE);
 	if (buffer != NULL) {
 		QR_ASSERT(buffer->size_bytes >= STORE_SNAPSHOT_HEADER_BYTES);
 		log->restore.buffer = *buffer;
 	}
-	log->segments.ready = segment_count;
+	log->segments.first = segments->first;
+	log->segments.ready = segments->first + segments->count;
 	recovery->phase = STORE_RECOVERY_SLOTS;
-	recovery->stride_count =
-		segment_count * (geometry->segment_blocks / geometry->stride_blocks);
 	recovery->ahead = log->window_blocks / log->stride_blocks - 1;
 	if (recovery->ahead > STORE_RECOVERY_AHEAD_MAX)
 		recovery->ahead = STORE_RECOVERY_AHEAD_MAX;
@@ -524,6 +590,8 @@ enum qr_error store_recover_to_state(struct store_log *log)
 	QR_ASSERT(recovery->phase != STORE_RECOVERY_NONE);
 	while (error == QR_OK && recovery->phase == STORE_RECOVERY_SLOTS)
 		error = step_slots(log);
+	if (error == QR_OK && recovery->phase == STORE_RECOVERY_RESET)
+		error = step_reset(log);
 	while (error == QR_OK && recovery->phase == STORE_RECOVERY_STATE)
 		error = step_state(log);
 	return recovery->phase == STORE_RECOVERY_FAILED ? recovery->result : error;
@@ -540,6 +608,7 @@ enum qr_error store_recover_next(struct store_log *log, struct store_recovered_e
 			return fail(log, QR_IO);
 		switch (recovery->phase) {
 		case STORE_RECOVERY_SLOTS:
+		case STORE_RECOVERY_RESET:
 		case STORE_RECOVERY_STATE:
 			error = store_recover_to_state(log);
 			break;
@@ -599,6 +668,8 @@ bool store_recover_again(struct store_log *log)
 	for (unsigned i = 0; i <= recovery->ahead; i++)
 		recovery->reads[i] = (struct store_recovery_read){.stride = UINT64_MAX};
 	recovery->stride_next = log->last.block / log->stride_blocks;
+	if (recovery->stride_next < recovery->stride_first)
+		recovery->stride_next = recovery->stride_first;
 	recovery->read_again = log->last.block;
 	recovery->damage = (struct store_damage){0};
 	recovery->phase = STORE_RECOVERY_SCAN;

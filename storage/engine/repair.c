@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-static bool is_mending(const struct store_log *log)
+bool store_is_mending(const struct store_log *log)
 {
 	return log->condition == QR_AGAIN && log->recovery.phase == STORE_RECOVERY_MEND;
 }
@@ -21,9 +21,9 @@ static enum qr_error check_range(const struct store_log *log, qr_index index, qr
 {
 	qr_block ready = log->segments.ready * log->parameters.geometry.segment_blocks;
 	bool belongs = index <= log->writes.flushed.index && index <= log->released &&
-		       end <= log->writes.flushed.block;
+		       index > log->origin.base.index && end <= log->writes.flushed.block;
 
-	if (is_mending(log)) {
+	if (store_is_mending(log)) {
 		belongs = index == log->last.index + 1 &&
 			  index <= log->slots.current.settled.index && end <= ready;
 	} else if (log->condition != QR_OK && log->condition != QR_NO_SPACE) {
@@ -74,7 +74,7 @@ enum qr_error store_repair_write(struct store_log *log, const struct store_missi
 
 bool store_repair_is_busy(const struct store_log *log)
 {
-	bool goes_on = log->condition == QR_OK || log->condition == QR_NO_SPACE || is_mending(log);
+	bool goes_on = log->condition == QR_OK || log->condition == QR_NO_SPACE || store_is_mending(log);
 
 	return log->repair.inflight || (goes_on && log->repair.wanted);
 }
@@ -85,6 +85,10 @@ unsigned store_repair_poll(struct store_log *log, struct store_op *ret_op)
 
 	if (!repair->wanted)
 		return 0;
+	if (repair->block < store_segment_block(log, log->origin.segment)) {
+		repair->wanted = false; /* given up meanwhile */
+		return 0;
+	}
 	*ret_op = (struct store_op){.kind = store_write_kind(log),
 				    .data = repair->data,
 				    .size_bytes = repair->blocks * QR_BLOCK_BYTES,

@@ -1,6 +1,6 @@
 /*
- * The newest sound snapshot, at the start: both headers are read, then the body of the newer one,
- * and if that does not hold, that of the other. With neither the log is read from its beginning.
+ * The newest sound snapshot, at the start: all headers are read, then the body of the newest, and
+ * if that does not hold, that of the one before. With none the log is read from its beginning.
  *
  * A snapshot never knows of more than the slots call settled, since it is written after them, nor
  * of a later term. One that does, whatever its body says, proves that a write of a slot was lost,
@@ -18,24 +18,26 @@
 
 /* ---- choosing ---- */
 
-/** The newer of those that can still be used. */
-static void choose(struct store_restore *restore)
+/** The newest of those that can still be used. */
+static void choose(struct store_log *log)
 {
-	restore->chosen = STORE_SNAPSHOTS;
-	restore->next_bytes = STORE_SNAPSHOT_HEADER_BYTES;
-	for (uint32_t file = 0; file < STORE_SNAPSHOTS; file++) {
-		uint64_t serial = restore->headers[file].serial;
+	const struct store_snapshot *newest = store_snapshot_newest(log);
 
-		if (serial != 0 && (restore->chosen == STORE_SNAPSHOTS ||
-				    serial > restore->headers[restore->chosen].serial))
-			restore->chosen = file;
-	}
+	log->restore.next_bytes = STORE_SNAPSHOT_HEADER_BYTES;
+	log->restore.chosen = newest == NULL ? STORE_SNAPSHOTS
+					     : (uint32_t)(newest - log->snapshots.files);
 }
 
-static void give_up(struct store_restore *restore)
+static struct store_snapshot *chosen_of(struct store_log *log)
 {
-	restore->headers[restore->chosen].serial = 0;
-	choose(restore);
+	QR_ASSERT(log->restore.chosen < STORE_SNAPSHOTS);
+	return &log->snapshots.files[log->restore.chosen];
+}
+
+static void give_up(struct store_log *log)
+{
+	chosen_of(log)->serial = 0;
+	choose(log);
 }
 
 static bool contradicts_slots(const struct store_log *log, const struct store_prefix *base)
@@ -56,9 +58,16 @@ static enum qr_error check_header(const struct store_log *log, const struct stor
 	    header->geometry.segment_blocks != geometry->segment_blocks ||
 	    header->geometry.stride_blocks != geometry->stride_blocks)
 		return QR_FOREIGN;
+	/* The slots were not written any more: the log that was here stays. */
+	if (header->given && header->base.index > log->slots.current.settled.index)
+		return QR_NOT_FOUND;
 	if (contradicts_slots(log, &header->base) ||
 	    header->base.block > log->segments.ready * geometry->segment_blocks)
 		return QR_CORRUPT;
+	/* What follows it is gone: it stands for an earlier start. */
+	if (header->segment < log->segments.first &&
+	    header->base.block < store_segment_block(log, log->segments.first))
+		return QR_NOT_FOUND;
 	return store_snapshot_file_bytes(header) <= log->restore.buffer.size_bytes ? QR_OK
 										   : QR_CONFIG;
 }
@@ -66,8 +75,11 @@ static enum qr_error check_header(const struct store_log *log, const struct stor
 static void take_header(struct store_log *log, enum qr_error result)
 {
 	struct store_restore *restore = &log->restore;
-	struct store_snapshot *header = &restore->headers[restore->known];
+	struct store_snapshot *header = &log->snapshots.files[restore->known];
 
+	/* They are used in order: behind one that was never written there are no others. */
+	if (result == QR_NOT_FOUND)
+		restore->known = STORE_SNAPSHOTS - 1;
 	if (result == QR_OK)
 		result = store_snapshot_decode(restore->buffer.data, header);
 	if (result == QR_OK)
@@ -77,7 +89,7 @@ static void take_header(struct store_log *log, enum qr_error result)
 	if (result == QR_CORRUPT || result == QR_CONFIG || result == QR_VERSION)
 		restore->refused = result;
 	if (++restore->known == STORE_SNAPSHOTS)
-		choose(restore);
+		choose(log);
 }
 
 /* ---- the body ---- */
@@ -105,26 +117,26 @@ static const uint8_t *state_of(const struct store_restore *restore)
 	return restore->buffer.data + STORE_SNAPSHOT_STATE_AT;
 }
 
-static bool is_body_sound(const struct store_restore *restore)
+static bool is_body_sound(struct store_log *log)
 {
-	const struct store_snapshot *chosen = &restore->headers[restore->chosen];
-	const uint8_t *state = state_of(restore);
+	const struct store_snapshot *chosen = chosen_of(log);
+	const uint8_t *state = state_of(&log->restore);
 
 	return qr_crc32c(0, state, store_snapshot_body_bytes(chosen)) == chosen->body_crc &&
 	       are_checkpoints_sound(chosen, state + chosen->state_bytes);
 }
 
-static void take_piece(struct store_restore *restore, enum qr_error result)
+static void take_piece(struct store_log *log, enum qr_error result)
 {
-	const struct store_snapshot *chosen = &restore->headers[restore->chosen];
+	struct store_restore *restore = &log->restore;
 
 	restore->next_bytes += restore->piece_bytes;
 	if (result != QR_OK) {
-		give_up(restore);
-	} else if (restore->next_bytes == store_snapshot_file_bytes(chosen)) {
-		restore->found = is_body_sound(restore);
+		give_up(log);
+	} else if (restore->next_bytes == store_snapshot_file_bytes(chosen_of(log))) {
+		restore->found = is_body_sound(log);
 		if (!restore->found)
-			give_up(restore);
+			give_up(log);
 	}
 }
 
@@ -145,7 +157,7 @@ unsigned store_restore_poll(struct store_log *log, struct store_op *ret_op)
 		if (file == STORE_SNAPSHOTS)
 			return 0;
 		at_bytes = restore->next_bytes;
-		left_bytes = store_snapshot_file_bytes(&restore->headers[file]) - at_bytes;
+		left_bytes = store_snapshot_file_bytes(chosen_of(log)) - at_bytes;
 	}
 	restore->piece_bytes = left_bytes < PIECE_BYTES ? (uint32_t)left_bytes : PIECE_BYTES;
 	restore->inflight = true;
@@ -171,7 +183,7 @@ void store_restore_complete(struct store_log *log, enum qr_error result)
 	if (restore->known < STORE_SNAPSHOTS) {
 		take_header(log, result);
 	} else {
-		take_piece(restore, result);
+		take_piece(log, result);
 	}
 }
 
@@ -187,15 +199,14 @@ enum qr_error store_restore_step(struct store_log *log)
 		return QR_NOT_FOUND;
 	if (!restore->found)
 		return QR_AGAIN;
-	chosen = &restore->headers[restore->chosen];
-	log->snapshots.newest = *chosen;
+	chosen = chosen_of(log);
 	store_index_restore(log, chosen, state_of(restore) + chosen->state_bytes);
 	return QR_OK;
 }
 
 enum qr_error store_recover_state(struct store_log *log, struct store_recovered_state *ret_state)
 {
-	const struct store_restore *restore = &log->restore;
+	struct store_restore *restore = &log->restore;
 	enum qr_error error = store_recover_to_state(log);
 
 	if (error != QR_OK)
@@ -204,7 +215,7 @@ enum qr_error store_recover_state(struct store_log *log, struct store_recovered_
 		return QR_NOT_FOUND;
 	*ret_state = (struct store_recovered_state){
 		.base = log->index.base,
-		.state = {state_of(restore), restore->headers[restore->chosen].state_bytes},
+		.state = {state_of(restore), chosen_of(log)->state_bytes},
 	};
 	return QR_OK;
 }

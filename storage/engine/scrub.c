@@ -26,7 +26,10 @@ bool store_scrub_is_active(const struct store_log *log)
 void store_scrub_from(struct store_log *log, qr_block low)
 {
 	struct store_scrub *scrub = &log->scrub;
+	qr_block exists = store_segment_block(log, log->segments.first);
 
+	if (low < exists) /* the rest of a stride behind which the log begins */
+		low = exists;
 	if (log->writes.end <= low)
 		return;
 	log->counters.scrubs++;

@@ -1,9 +1,10 @@
 /*
- * Segments ready in front of the tail, one being prepared at a time.
+ * Segments ready in front of the tail, one being prepared at a time; and those that the log no
+ * longer needs, which become new ones or are removed, the first one first.
  *
  * A segment counts once it is allocated, written with zeros and durable together with its name, so
  * that a write to it is an overwrite and costs no journal commit. A crash in between leaves none:
- * the file gets its name last.
+ * the file gets its name last. One that is recycled has lost its old name by then, and is gone.
  *
  * A full disk is not a failure: what is ready stays usable, for entries of followers already under
  * way and for what a leader needs to work at all; new data is refused until a retry succeeds.
@@ -19,20 +20,72 @@ static uint64_t wanted(const struct store_log *log)
 	       parameters->segments_ahead;
 }
 
+/** In front of the log's origin. */
+static uint64_t count_unneeded(const struct store_log *log)
+{
+	const struct store_segments *segments = &log->segments;
+
+	return log->origin.segment > segments->first ? log->origin.segment - segments->first : 0;
+}
+
+unsigned store_segments_drop(struct store_log *log, struct store_op *ret_op)
+{
+	struct store_segments *segments = &log->segments;
+
+	/* What is being repaired may lie there. */
+	if (segments->dropping || segments->preparing || segments->stuck || log->repair.inflight)
+		return 0;
+	QR_ASSERT(segments->first < segments->ready);
+	*ret_op = (struct store_op){.kind = STORE_OP_DROP,
+				    .group = log->parameters.group,
+				    .segment = segments->first,
+				    .tag = store_tag(STORE_PART_DROP, 0)};
+	segments->dropping = true;
+	return 1;
+}
+
+void store_segments_dropped(struct store_log *log, enum qr_error result)
+{
+	struct store_segments *segments = &log->segments;
+
+	QR_ASSERT(segments->dropping);
+	segments->dropping = false;
+	if (result == QR_OK || result == QR_NOT_FOUND) {
+		segments->first++;
+		log->counters.dropped++;
+	} else { /* it only takes space: tried again later */
+		segments->stuck = true;
+	}
+}
+
 unsigned store_segments_poll(struct store_log *log, struct store_op *ret_op)
 {
 	struct store_segments *segments = &log->segments;
 	uint32_t blocks = log->parameters.geometry.segment_blocks;
+	uint64_t unneeded = count_unneeded(log);
 
-	if (segments->preparing || segments->full || segments->ready >= wanted(log))
+	if (segments->preparing || segments->dropping)
 		return 0;
+	/* As many are kept as will be wanted next. */
+	if (unneeded > log->parameters.segments_ahead && !segments->stuck)
+		return store_segments_drop(log, ret_op);
+	if (segments->ready >= wanted(log)) {
+		if (log->condition == QR_NO_SPACE) /* a suffix was cut off since */
+			log->condition = QR_OK;
+		return 0;
+	}
+	if (segments->full && unneeded == 0)
+		return 0;
+	segments->preparing = true;
+	segments->recycling = unneeded > 0 && !log->repair.inflight;
 	*ret_op = (struct store_op){.kind = STORE_OP_PREPARE,
 				    .group = log->parameters.group,
 				    .segment = segments->ready,
+				    .recycled = segments->recycling ? segments->first
+								    : STORE_NONE_RECYCLED,
 				    .size_bytes = blocks * QR_BLOCK_BYTES,
 				    .blocks = blocks,
 				    .tag = store_tag(STORE_PART_SEGMENTS, 0)};
-	segments->preparing = true;
 	return 1;
 }
 
@@ -42,6 +95,7 @@ void store_segments_complete(struct store_log *log, enum qr_error result)
 
 	QR_ASSERT(segments->preparing);
 	segments->preparing = false;
+	segments->first += segments->recycling; /* its file is gone, whatever came of it */
 	if (result == QR_OK) {
 		segments->ready++;
 		log->counters.segments++;

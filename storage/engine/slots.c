@@ -39,15 +39,19 @@ static void settle(struct store_log *log)
 	if (!log->parameters.lazy && to > settled->index && to + 1 >= log->index.first &&
 	    store_index_at(log, to) != NULL)
 		*settled = store_index_prefix(log, to);
+	if (log->start.before <= settled->index)
+		log->slots.current.start = log->start;
 }
 
 void store_slots_touch(struct store_log *log)
 {
 	struct store_slots *slots = &log->slots;
 	qr_index before = slots->current.settled.index;
+	uint64_t start = slots->current.start.segment;
 
 	settle(log);
-	if (slots->current.settled.index != before || slots->current.lazy != log->parameters.lazy)
+	if (slots->current.settled.index != before || slots->current.start.segment != start ||
+	    slots->current.lazy != log->parameters.lazy)
 		slots->dirty = true;
 }
 
@@ -85,6 +89,7 @@ unsigned store_slots_poll(struct store_log *log, struct store_op *ret_op)
 		store_slot_encode(slots->blocks, &slots->current);
 		slots->written_generation = slots->current.state.generation;
 		slots->written_settled = slots->current.settled.index;
+		slots->written_start = slots->current.start.segment;
 		slots->dirty = false;
 		slots->inflight_mirror = false;
 		slot = slots->current.serial % STORE_SLOTS;
@@ -119,5 +124,8 @@ void store_slots_complete(struct store_log *log, enum qr_error result)
 		return;
 	slots->durable_generation = slots->written_generation;
 	slots->durable_settled = slots->written_settled;
+	slots->durable_start = slots->written_start;
 	slots->mirror = true;
+	if (log->condition != QR_AGAIN)
+		store_origin_advance(log);
 }

@@ -45,7 +45,7 @@ _Static_assert(INDEX_AT % 8 == 0 && FIRST_OFFSET_AT % 8 == 0, "u64 fields lie al
 _Static_assert(RESERVED_AT == TIME_AT + 8 && RESERVED_BYTES == 32, "nothing between the fields");
 _Static_assert(STORE_ENTRY_HEADER_BYTES <= 512, "the header lies in one sector");
 _Static_assert(STORE_ENTRY_HEADER_BYTES % STORE_CHUNK_ALIGN_BYTES == 0, "chunks lie aligned");
-_Static_assert(RAFT_ENTRY_DATA == 1 && RAFT_ENTRY_SESSION == 4, "kinds are stored: never renumber");
+_Static_assert(RAFT_ENTRY_DATA == 1 && RAFT_ENTRY_TRIM == 5, "kinds are stored: never renumber");
 
 void store_entry_encode(uint8_t bytes[STORE_ENTRY_HEADER_BYTES], const struct store_entry *entry)
 {
@@ -79,7 +79,7 @@ static bool is_well_formed(const struct store_entry *entry)
 {
 	uint64_t bytes = (uint64_t)STORE_ENTRY_HEADER_BYTES + entry->payload_bytes;
 
-	if (entry->kind < RAFT_ENTRY_DATA || entry->kind > RAFT_ENTRY_SESSION)
+	if (entry->kind < RAFT_ENTRY_DATA || entry->kind > RAFT_ENTRY_KIND_MAX)
 		return false;
 	if (entry->index == 0 || entry->term == 0 || entry->commit >= entry->index)
 		return false;
@@ -87,6 +87,13 @@ static bool is_well_formed(const struct store_entry *entry)
 		return false;
 	return entry->first_offset <= UINT64_MAX - entry->record_count &&
 	       entry->block <= UINT64_MAX / QR_BLOCK_BYTES - entry->blocks;
+}
+
+uint64_t store_entry_time(const uint8_t bytes[STORE_ENTRY_HEADER_BYTES])
+{
+	struct qr_reader reader = qr_reader_over(bytes + TIME_AT, sizeof(uint64_t));
+
+	return qr_read_u64(&reader);
 }
 
 enum qr_error store_entry_decode(const uint8_t *bytes, struct store_entry *ret_entry)

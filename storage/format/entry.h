@@ -57,6 +57,9 @@ QR_MUST_USE enum qr_error store_entry_decode(const uint8_t *bytes, struct store_
 /** The chain digest over an encoded header. */
 uint64_t store_entry_digest(const uint8_t bytes[STORE_ENTRY_HEADER_BYTES]);
 
+/** The time stamp of an encoded header that was verified before. */
+uint64_t store_entry_time(const uint8_t bytes[STORE_ENTRY_HEADER_BYTES]);
+
 /** Where and after what an entry is expected. */
 struct store_expected {
 	uint64_t cluster;
@@ -127,6 +130,21 @@ void store_chunk_encode(uint8_t bytes[STORE_CHUNK_HEADER_BYTES], const struct st
  */
 QR_MUST_USE enum qr_error store_chunk_next(struct qr_reader *payload, struct store_chunk *ret_chunk,
 					   struct qr_span *ret_body);
+
+/* ---- the payload of a trim entry ---- */
+
+#define STORE_TRIM_BYTES 24
+
+/** Where a log begins: what lies in front of it was given up (retention). All zero: nothing was. */
+struct store_start {
+	uint64_t segment; /* it begins with this one's first block */
+	qr_index before;  /* the last entry in front of it */
+	qr_offset offset; /* of the first record */
+};
+
+void store_trim_encode(uint8_t bytes[STORE_TRIM_BYTES], const struct store_start *start);
+/** Errors: QR_MALFORMED  another length. Whether the log can begin there is another question. */
+QR_MUST_USE enum qr_error store_trim_decode(struct qr_span payload, struct store_start *ret_start);
 
 /* ---- session entries: a sequence of these ---- */
 

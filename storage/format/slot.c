@@ -37,7 +37,11 @@
 #define SETTLED_CHAIN_AT 112
 #define FLAGS_AT 120
 #define FLAG_LAZY 1u
-#define SLOT_USED_BYTES (FLAGS_AT + 4)
+#define FLAG_RESET 2u
+#define START_SEGMENT_AT 128
+#define START_BEFORE_AT 136
+#define START_OFFSET_AT 144
+#define SLOT_USED_BYTES (START_OFFSET_AT + 8)
 
 _Static_assert(SLOT_USED_BYTES <= 512, "a slot lies in one sector");
 _Static_assert(STORE_SLOT_BYTES == QR_BLOCK_BYTES, "a slot is written as one block");
@@ -68,7 +72,11 @@ void store_slot_encode(uint8_t bytes[STORE_SLOT_BYTES], const struct store_slot 
 	store_put_u64(bytes + SETTLED_BLOCK_AT, slot->settled.block);
 	store_put_u64(bytes + SETTLED_OFFSET_AT, slot->settled.offset);
 	store_put_u64(bytes + SETTLED_CHAIN_AT, slot->settled.chain);
-	store_put_u32(bytes + FLAGS_AT, slot->lazy ? FLAG_LAZY : 0);
+	store_put_u32(bytes + FLAGS_AT,
+		      (slot->lazy ? FLAG_LAZY : 0) | (slot->reset ? FLAG_RESET : 0));
+	store_put_u64(bytes + START_SEGMENT_AT, slot->start.segment);
+	store_put_u64(bytes + START_BEFORE_AT, slot->start.before);
+	store_put_u64(bytes + START_OFFSET_AT, slot->start.offset);
 	store_put_u32(bytes + CRC_AT, qr_crc32c(0, bytes, STORE_SLOT_BYTES));
 }
 
@@ -86,6 +94,17 @@ static bool is_empty_or_not(const struct store_prefix *prefix)
 				      prefix->offset == 0 && prefix->chain == 0);
 }
 
+bool store_start_is_sound(const struct store_start *start, const struct store_prefix *within,
+			  const struct store_geometry *geometry)
+{
+	if (start->segment == 0)
+		return start->before == 0 && start->offset == 0;
+	/* The prefix may end in the stride in front of the segment, whose rest is unused. */
+	return start->before != 0 && start->before <= within->index &&
+	       start->offset <= within->offset && start->segment <= STORE_SEGMENTS_MAX &&
+	       start->segment * geometry->segment_blocks < within->block + geometry->stride_blocks;
+}
+
 /** What a sound slot can still get wrong: values that no writer of ours produces. */
 static bool is_well_formed(const struct store_slot *slot)
 {
@@ -95,12 +114,15 @@ static bool is_well_formed(const struct store_slot *slot)
 		return false;
 	if (slot->serial > STORE_COUNT_MAX || slot->state.generation > STORE_COUNT_MAX)
 		return false;
-	return is_empty_or_not(&slot->settled) && store_geometry_is_sound(&slot->geometry);
+	return is_empty_or_not(&slot->settled) && store_geometry_is_sound(&slot->geometry) &&
+	       store_start_is_sound(&slot->start, &slot->settled, &slot->geometry);
 }
 
-/** The fields behind the checksum. */
-static void read_fields(struct qr_reader *reader, struct store_slot *slot, uint32_t *ret_flags)
+/** The fields behind the checksum. @return whether what is reserved among them is zero. */
+static bool read_fields(struct qr_reader *reader, struct store_slot *slot, uint32_t *ret_flags)
 {
+	uint32_t reserved;
+
 	slot->group = qr_read_u32(reader);
 	slot->cluster = qr_read_u64(reader);
 	slot->serial = qr_read_u64(reader);
@@ -117,6 +139,11 @@ static void read_fields(struct qr_reader *reader, struct store_slot *slot, uint3
 	slot->settled.offset = qr_read_u64(reader);
 	slot->settled.chain = qr_read_u64(reader);
 	*ret_flags = qr_read_u32(reader);
+	reserved = qr_read_u32(reader);
+	slot->start.segment = qr_read_u64(reader);
+	slot->start.before = qr_read_u64(reader);
+	slot->start.offset = qr_read_u64(reader);
+	return reserved == 0;
 }
 
 enum qr_error store_slot_decode(const uint8_t bytes[STORE_SLOT_BYTES], struct store_slot *ret_slot)
@@ -125,6 +152,7 @@ enum qr_error store_slot_decode(const uint8_t bytes[STORE_SLOT_BYTES], struct st
 	struct store_slot slot = {0};
 	uint32_t flags;
 	uint16_t version;
+	bool sound;
 
 	if (store_is_zero(bytes, STORE_SLOT_BYTES))
 		return QR_NOT_FOUND;
@@ -137,11 +165,12 @@ enum qr_error store_slot_decode(const uint8_t bytes[STORE_SLOT_BYTES], struct st
 		return QR_CHECKSUM;
 	if (version != STORE_FORMAT_VERSION)
 		return QR_VERSION;
-	read_fields(&reader, &slot, &flags);
+	sound = read_fields(&reader, &slot, &flags);
 	QR_ASSERT(!reader.failed && reader.at == bytes + SLOT_USED_BYTES);
 	slot.lazy = (flags & FLAG_LAZY) != 0;
-	if ((flags & ~FLAG_LAZY) != 0 || !store_is_zero(reader.at, qr_reader_left(&reader)) ||
-	    !is_well_formed(&slot))
+	slot.reset = (flags & FLAG_RESET) != 0;
+	if (!sound || (flags & ~(FLAG_LAZY | FLAG_RESET)) != 0 ||
+	    !store_is_zero(reader.at, qr_reader_left(&reader)) || !is_well_formed(&slot))
 		return QR_MALFORMED;
 	*ret_slot = slot;
 	return QR_OK;

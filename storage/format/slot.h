@@ -14,6 +14,7 @@
 #include "consensus/base/error.h"
 #include "consensus/base/types.h"
 #include "consensus/raft/raft.h"
+#include "storage/format/entry.h"
 
 #define STORE_SLOT_MAGIC 0x31535251u /* "QRS1" */
 #define STORE_SLOT_BYTES QR_BLOCK_BYTES
@@ -23,6 +24,7 @@
 	(1u << 14) /* 64 MiB: bounds an entry, and what recovery reads at once */
 #define STORE_SEGMENT_BLOCKS_MAX ((1u << 20) - 1) /* a segment's bytes fit in 32 bits */
 
+#define STORE_SEGMENTS_MAX ((uint64_t)1 << 40) /* their blocks can be counted */
 /* No writer counts so far: what is added to a number up to here does not overflow. */
 #define STORE_COUNT_MAX ((uint64_t)1 << 62)
 
@@ -57,7 +59,13 @@ struct store_slot {
 	 * at or below it is never a torn tail.
 	 */
 	struct store_prefix settled;
+	struct store_start start; /* at or below the settled prefix */
+	bool reset; /* the log begins at `settled`, with nothing: segments that are there are old */
 };
+
+/** Whether a log that reaches to `within` can begin there. */
+bool store_start_is_sound(const struct store_start *start, const struct store_prefix *within,
+			  const struct store_geometry *geometry);
 
 void store_slot_encode(uint8_t bytes[STORE_SLOT_BYTES], const struct store_slot *slot);
 /** Errors: QR_NOT_FOUND (all zero), QR_CHECKSUM, QR_VERSION, QR_MALFORMED. */

@@ -31,7 +31,11 @@
 #define CHECKPOINT_COUNT_AT 84
 #define SPACING_BLOCKS_AT 88
 #define BODY_CRC_AT 92
-#define USED_BYTES (BODY_CRC_AT + 4)
+#define TIME_AT 96
+#define SEGMENT_AT 104
+#define FLAGS_AT 112
+#define FLAG_GIVEN 1u
+#define USED_BYTES (FLAGS_AT + 4)
 
 void store_snapshot_encode(uint8_t bytes[STORE_SNAPSHOT_HEADER_BYTES],
 			   const struct store_snapshot *snapshot)
@@ -56,7 +60,20 @@ void store_snapshot_encode(uint8_t bytes[STORE_SNAPSHOT_HEADER_BYTES],
 	store_put_u32(bytes + CHECKPOINT_COUNT_AT, snapshot->checkpoint_count);
 	store_put_u32(bytes + SPACING_BLOCKS_AT, snapshot->spacing_blocks);
 	store_put_u32(bytes + BODY_CRC_AT, snapshot->body_crc);
+	store_put_u64(bytes + TIME_AT, snapshot->time_ns);
+	store_put_u64(bytes + SEGMENT_AT, snapshot->segment);
+	store_put_u32(bytes + FLAGS_AT, snapshot->given ? FLAG_GIVEN : 0);
 	store_put_u32(bytes + CRC_AT, qr_crc32c(0, bytes, STORE_SNAPSHOT_HEADER_BYTES));
+}
+
+/** It begins with the first stride that the base does not reach into. */
+static bool is_segment_sound(const struct store_snapshot *snapshot)
+{
+	qr_block block = snapshot->segment * snapshot->geometry.segment_blocks;
+
+	return snapshot->segment == 0 ||
+	       (snapshot->segment <= STORE_SEGMENTS_MAX && block >= snapshot->base.block &&
+		block < snapshot->base.block + snapshot->geometry.stride_blocks);
 }
 
 /** What a sound header can still get wrong: values that no writer of ours produces. */
@@ -71,7 +88,7 @@ static bool is_well_formed(const struct store_snapshot *snapshot)
 	    base->term > STORE_COUNT_MAX || base->block == 0 || base->block > STORE_COUNT_MAX ||
 	    base->offset > STORE_COUNT_MAX)
 		return false;
-	return store_geometry_is_sound(&snapshot->geometry);
+	return store_geometry_is_sound(&snapshot->geometry) && is_segment_sound(snapshot);
 }
 
 enum qr_error store_snapshot_decode(const uint8_t bytes[STORE_SNAPSHOT_HEADER_BYTES],
@@ -81,6 +98,7 @@ enum qr_error store_snapshot_decode(const uint8_t bytes[STORE_SNAPSHOT_HEADER_BY
 	struct store_snapshot snapshot = {0};
 	uint16_t version;
 	uint16_t reserved;
+	uint32_t flags;
 
 	if (store_is_zero(bytes, STORE_SNAPSHOT_HEADER_BYTES))
 		return QR_NOT_FOUND;
@@ -106,8 +124,12 @@ enum qr_error store_snapshot_decode(const uint8_t bytes[STORE_SNAPSHOT_HEADER_BY
 	snapshot.checkpoint_count = qr_read_u32(&reader);
 	snapshot.spacing_blocks = qr_read_u32(&reader);
 	snapshot.body_crc = qr_read_u32(&reader);
+	snapshot.time_ns = qr_read_u64(&reader);
+	snapshot.segment = qr_read_u64(&reader);
+	flags = qr_read_u32(&reader);
+	snapshot.given = (flags & FLAG_GIVEN) != 0;
 	QR_ASSERT(!reader.failed && reader.at == bytes + USED_BYTES);
-	if (reserved != 0 || !store_is_zero(reader.at, qr_reader_left(&reader)) ||
+	if (reserved != 0 || (flags & ~FLAG_GIVEN) != 0 || !store_is_zero(reader.at, qr_reader_left(&reader)) ||
 	    !is_well_formed(&snapshot))
 		return QR_MALFORMED;
 	*ret_snapshot = snapshot;

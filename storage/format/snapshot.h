@@ -3,9 +3,9 @@
  * on and not from its beginning. A block of header, then the body: the node's state (opaque here),
  * then a part of the index. The byte table is docs/formats/snapshot.md.
  *
- * Two files take turns: serial n goes to file n % 2, body first, header last. So a crash, or
- * damage, costs one of them, and the other is whole; it is older, and the log is read from further
- * back.
+ * A few files take turns, body first, header last. So a crash, or damage, costs one of them, and the
+ * others are whole; they are older, and the log is read from further back. One that stands for all
+ * that lies in front of a segment lets the log begin there, once what is before it is given up.
  */
 #ifndef QR_STORE_FORMAT_SNAPSHOT_H
 #define QR_STORE_FORMAT_SNAPSHOT_H
@@ -16,11 +16,11 @@
 
 #define STORE_SNAPSHOT_MAGIC 0x314d5251u /* "QRM1" */
 #define STORE_SNAPSHOT_HEADER_BYTES QR_BLOCK_BYTES
-#define STORE_SNAPSHOTS 2
+#define STORE_SNAPSHOTS 16 /* of a group, at most */
 #define STORE_CHECKPOINT_BYTES 24
 
 struct store_snapshot {
-	uint64_t serial; /* orders the two; from 1 */
+	uint64_t serial; /* orders them; from 1 */
 	uint64_t cluster;
 	qr_group group;
 	struct store_geometry geometry;
@@ -29,6 +29,9 @@ struct store_snapshot {
 	uint32_t checkpoint_count;
 	uint32_t spacing_blocks; /* of the checkpoints: at least so far apart */
 	uint32_t body_crc;	 /* CRC32C of the state and the checkpoints */
+	uint64_t time_ns;	 /* of the last entry that it contains, as its header says */
+	uint64_t segment; /* that begins right behind the base; 0: none does */
+	bool given;	  /* by a peer: counts once the slots name its base, and not before */
 };
 
 /** Entry `index` begins at `block`. */

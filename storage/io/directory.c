@@ -475,13 +475,13 @@ static bool parse_segment(const char *name, uint64_t *ret_segment)
 	return strcmp(name, expected) == 0;
 }
 
-/** Count the segments, and remove what a crash left half made. */
-static enum qr_error scan_group(int folder, const char *name, uint64_t *ret_segment_count,
+/** Find the segments, and remove what a crash left half made. */
+static enum qr_error scan_group(int folder, const char *name, struct store_extent *ret_segments,
 				struct store_problem *problem)
 {
 	DIR *stream = list(folder);
 	const struct dirent *entry;
-	uint64_t count = 0;
+	struct store_extent found = {.first = UINT64_MAX};
 	uint64_t end = 0;
 	uint64_t segment;
 
@@ -493,19 +493,24 @@ static enum qr_error scan_group(int folder, const char *name, uint64_t *ret_segm
 			(void)unlinkat(folder, entry->d_name, 0);
 		if (!parse_segment(entry->d_name, &segment))
 			continue;
-		count++;
+		found.count++;
 		if (segment >= end)
 			end = segment + 1;
+		if (segment < found.first)
+			found.first = segment;
 	}
 	(void)closedir(stream);
-	if (count != end) {
+	if (found.count == 0)
+		found.first = 0;
+	if (found.first + found.count != end) {
 		return store_problem_set(
 			problem, QR_CORRUPT,
 			"%s: %llu of its %llu segments are missing: restore them, or "
 			"re-admit this node with an empty directory",
-			name, (unsigned long long)(end - count), (unsigned long long)end);
+			name, (unsigned long long)(end - found.first - found.count),
+			(unsigned long long)(end - found.first));
 	}
-	*ret_segment_count = count;
+	*ret_segments = found;
 	return QR_OK;
 }
 
@@ -547,11 +552,12 @@ static enum qr_error create_snapshots(int folder, struct store_problem *problem)
 }
 
 enum qr_error store_directory_group(struct store_directory *directory, qr_group group,
-				    uint64_t *ret_segment_count, struct store_problem *ret_problem)
+				    struct store_extent *ret_segments,
+				    struct store_problem *ret_problem)
 {
 	char name[STORE_NAME_BYTES];
+	struct store_extent segments = {0};
 	enum qr_error error;
-	uint64_t count = 0;
 	int folder;
 
 	store_group_name(name, group);
@@ -560,15 +566,15 @@ enum qr_error store_directory_group(struct store_directory *directory, qr_group 
 	folder = openat(directory->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
 		return told(ret_problem, name, errno);
-	error = scan_group(folder, name, &count, ret_problem);
+	error = scan_group(folder, name, &segments, ret_problem);
 	if (error == QR_OK)
-		error = check_state(folder, name, count, ret_problem);
+		error = check_state(folder, name, segments.count, ret_problem);
 	if (error == QR_OK)
 		error = create_snapshots(folder, ret_problem);
 	if (error == QR_OK && (fsync(folder) != 0 || fsync(directory->fd) != 0))
 		error = told(ret_problem, name, errno);
 	(void)close(folder);
 	if (error == QR_OK)
-		*ret_segment_count = count;
+		*ret_segments = segments;
 	return error;
 }

@@ -39,7 +39,8 @@ uint32_t io_files_claim(struct store_io *io)
 	for (uint32_t i = 0; i < io->file_count; i++) {
 		const struct io_file *file = &io->files[i];
 
-		if (file->pins > 0 || file->state == IO_FILE_OPENING)
+		if (file->pins > 0 || file->state == IO_FILE_OPENING ||
+		    file->state == IO_FILE_CLOSING)
 			continue;
 		if (file->state == IO_FILE_EMPTY)
 			return i;
@@ -49,6 +50,35 @@ uint32_t io_files_claim(struct store_io *io)
 	QR_ASSERT(oldest != IO_NONE);
 	io->files[oldest].state = IO_FILE_EMPTY;
 	return oldest;
+}
+
+static void close_forgotten(struct store_io *io, uint32_t number)
+{
+	struct io_file *file = &io->files[number];
+	struct io_uring_sqe *sqe;
+
+	if (file->group != IO_NO_GROUP || file->pins > 0 || file->state != IO_FILE_OPEN)
+		return;
+	file->state = IO_FILE_CLOSING;
+	sqe = io_sqe(io, IO_USER_CLOSE, number);
+	io_uring_prep_close_direct(sqe, (unsigned)io_file_number(io, number));
+	io_uring_sqe_set_data64(sqe, io_user_data(IO_USER_CLOSE, number));
+}
+
+void io_files_forget(struct store_io *io, uint32_t group, uint64_t segment)
+{
+	uint32_t number = find(io, group, segment);
+
+	if (number == IO_NONE)
+		return;
+	io->files[number].group = IO_NO_GROUP;
+	close_forgotten(io, number);
+}
+
+void io_files_closed(struct store_io *io, uint32_t number)
+{
+	QR_ASSERT(io->files[number].state == IO_FILE_CLOSING);
+	io->files[number].state = IO_FILE_EMPTY;
 }
 
 static void name_file(char *name, uint64_t segment)
@@ -130,4 +160,5 @@ void io_files_release(struct store_io *io, uint32_t number)
 	QR_ASSERT(number < io->file_count);
 	QR_ASSERT(io->files[number].pins > 0);
 	io->files[number].pins--;
+	close_forgotten(io, number);
 }

@@ -5,7 +5,7 @@
  *   starts.c     the node's start counter
  *   ring.c       creation; operations from submission to completion
  *   files.c      the bounded cache of open segments
- *   segment.c    a new segment, step by step
+ *   segment.c    a new segment, step by step, and the end of one
  *   device.c     what the device can do
  */
 #ifndef QR_STORE_IO_INTERNAL_H
@@ -25,7 +25,7 @@ enum qr_error store_problem_set(struct store_problem *problem, enum qr_error err
 enum qr_error store_error_of(int number);
 
 /* What a completion of the ring belongs to; with a number, in its user data. */
-enum io_user { IO_USER_REQUEST = 1, IO_USER_OPEN, IO_USER_PREPARE };
+enum io_user { IO_USER_REQUEST = 1, IO_USER_OPEN, IO_USER_CLOSE, IO_USER_PREPARE };
 
 static inline uint64_t io_user_data(enum io_user user, uint32_t number)
 {
@@ -35,6 +35,7 @@ static inline uint64_t io_user_data(enum io_user user, uint32_t number)
 /** An operation of the engine under way. */
 struct io_request {
 	struct store_op op;
+	char name[STORE_NAME_BYTES]; /* DROP: of the file */
 	enum qr_error result;
 	uint32_t file; /* the file slot that it keeps in place; IO_NONE */
 	uint32_t next; /* in the free list, in a list of waiters, or among the finished */
@@ -52,7 +53,7 @@ struct io_group {
 	uint32_t hint; /* the file slot that was used last */
 };
 
-enum io_file_state { IO_FILE_EMPTY, IO_FILE_OPENING, IO_FILE_OPEN };
+enum io_file_state { IO_FILE_EMPTY, IO_FILE_OPENING, IO_FILE_OPEN, IO_FILE_CLOSING };
 
 /** A slot of the ring's file table. */
 struct io_file {
@@ -65,8 +66,11 @@ struct io_file {
 	char name[STORE_NAME_BYTES];
 };
 
+#define IO_NO_GROUP UINT32_MAX /* of a file that has no name any more: closed after its last use */
+
 enum io_prepare_step {
 	IO_PREPARE_IDLE,
+	IO_PREPARE_TAKE,
 	IO_PREPARE_OPEN,
 	IO_PREPARE_ALLOCATE,
 	IO_PREPARE_ZERO,
@@ -85,6 +89,7 @@ struct io_prepare {
 	uint64_t asked_bytes; /* zeros handed out */
 	uint32_t inflight;
 	enum qr_error result;
+	char recycled[STORE_NAME_BYTES]; /* empty: none */
 	char temporary[STORE_NAME_BYTES];
 	struct io_list waiting; /* PREPAREs of other groups */
 };
@@ -143,6 +148,11 @@ void io_files_opened(struct store_io *io, uint32_t number, int result);
 uint32_t io_files_claim(struct store_io *io);
 void io_files_release(struct store_io *io, uint32_t number);
 
+/** The segment's file goes away: it is not found any more, and closed, so that its space is free. */
+void io_files_forget(struct store_io *io, uint32_t group, uint64_t segment);
+void io_files_closed(struct store_io *io, uint32_t number);
+
+void io_drop_begin(struct store_io *io, uint32_t request);
 void io_prepare_begin(struct store_io *io, uint32_t request);
 /** A step, or a piece of `expected` bytes of one, is done. */
 void io_prepare_advance(struct store_io *io, uint32_t expected, int result);

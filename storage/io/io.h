@@ -11,7 +11,7 @@
  *   DIR/node                            identity: format version, cluster, node
  *   DIR/starts                          start counter
  *   DIR/group-%08x/state                two hard-state slots
- *   DIR/group-%08x/snapshot-%u          two snapshots, by turns; empty before the first
+ *   DIR/group-%08x/snapshot-%u          snapshots, by turns; empty until they are used
  *   DIR/group-%08x/%016x.seg            segments, by number
  *   DIR/group-%08x/ *.tmp               something half made: removed at start
  */
@@ -79,11 +79,11 @@ QR_MUST_USE enum qr_error store_directory_inspect(const char *path,
 
 /**
  * Make the group's folder, state file and snapshot files if they are not there.
- * @param ret_segment_count  how many segments exist, counted from 0 without a hole.
- * Errors: QR_CORRUPT  a segment, or the state file beside segments, is missing; QR_NO_SPACE, QR_IO.
+ * Errors: QR_CORRUPT  a segment among others, or the state file beside segments, is missing;
+ *         QR_NO_SPACE, QR_IO.
  */
 QR_MUST_USE enum qr_error store_directory_group(struct store_directory *directory, qr_group group,
-						uint64_t *ret_segment_count,
+						struct store_extent *ret_segments,
 						struct store_problem *ret_problem);
 
 /* Names of files, for tools. The buffer holds at least STORE_NAME_BYTES. */

@@ -184,6 +184,8 @@ unsigned store_io_submit(struct store_io *io, const struct store_op *ops, unsign
 		*request = (struct io_request){.op = ops[taken], .file = IO_NONE, .next = IO_NONE};
 		if (request->op.kind == STORE_OP_PREPARE) {
 			io_prepare_begin(io, number);
+		} else if (request->op.kind == STORE_OP_DROP) {
+			io_drop_begin(io, number);
 		} else if (is_slot(request->op.kind)) {
 			io_request_start(io, number);
 		} else {
@@ -204,7 +206,7 @@ static enum qr_error result_of(const struct store_op *op, int result)
 {
 	if (result < 0)
 		return store_error_of(-result);
-	if (is_sync(op->kind) || (uint32_t)result == op->size_bytes)
+	if (is_sync(op->kind) || op->kind == STORE_OP_DROP || (uint32_t)result == op->size_bytes)
 		return QR_OK;
 	return is_write(op->kind) ? QR_IO : QR_NOT_FOUND; /* short: the file ends too soon */
 }
@@ -221,6 +223,10 @@ static void handle(struct store_io *io, uint64_t user_data, int result)
 	case IO_USER_OPEN:
 		QR_ASSERT(number < io->file_count);
 		io_files_opened(io, number, result);
+		break;
+	case IO_USER_CLOSE:
+		QR_ASSERT(number < io->file_count);
+		io_files_closed(io, number);
 		break;
 	case IO_USER_PREPARE:
 		io_prepare_advance(io, number, result);
@@ -458,8 +464,13 @@ static uint32_t file_count_for(const struct store_io_parameters *parameters)
 		count = parameters->group_count * FILES_PER_GROUP;
 	if (count < FILES_MIN && parameters->files_max == 0)
 		count = FILES_MIN;
-	/* Every request pins one file at most: with one more there is always one to replace. */
-	return count > parameters->depth ? count : parameters->depth + 1;
+	/*
+	 * Every request pins one file at most, and of every group one is closed at a time: with one
+	 * more there is always one to replace.
+	 */
+	return count > parameters->depth + parameters->group_count
+		       ? count
+		       : parameters->depth + parameters->group_count + 1;
 }
 
 enum qr_error store_io_create(const struct store_io_parameters *parameters,

@@ -1,5 +1,6 @@
 /*
- * Making a segment: created under a temporary name, allocated, written with zeros, synced, renamed,
+ * Making a segment: created under a temporary name, or from the file of one that is not needed any
+ * more, allocated, written with zeros, synced, renamed,
  * its folder synced. Each step is an operation of the ring that starts when the one before is done;
  * a crash before the rename leaves a *.tmp that the next start removes, so a file that has its name
  * is whole.
@@ -43,10 +44,21 @@ static int folder(const struct store_io *io)
 	return io->groups[io->files[io->prepare.file].group].fd;
 }
 
+static void start_take(struct store_io *io)
+{
+	struct io_prepare *prepare = &io->prepare;
+	struct io_uring_sqe *sqe = step_sqe(io, IO_PREPARE_TAKE);
+
+	io_uring_prep_renameat(sqe, folder(io), prepare->recycled, folder(io), prepare->temporary,
+			       0);
+	io_uring_sqe_set_data64(sqe, io_user_data(IO_USER_PREPARE, 0));
+}
+
 static void start_open(struct store_io *io)
 {
 	struct io_prepare *prepare = &io->prepare;
-	int flags = O_RDWR | O_CREAT | O_TRUNC | (io->features.direct ? O_DIRECT : 0);
+	int flags = O_RDWR | O_CREAT | (io->features.direct ? O_DIRECT : 0) |
+		    (prepare->recycled[0] == 0 ? O_TRUNC : 0);
 	struct io_uring_sqe *sqe = step_sqe(io, IO_PREPARE_OPEN);
 
 	io_uring_prep_openat_direct(sqe, folder(io), prepare->temporary, flags, SEGMENT_MODE,
@@ -164,7 +176,26 @@ void io_prepare_begin(struct store_io *io, uint32_t request)
 	(void)snprintf(prepare->temporary, sizeof(prepare->temporary), "%016llx.tmp",
 		       (unsigned long long)op->segment);
 	io->requests[request].file = prepare->file;
-	start_open(io);
+	prepare->recycled[0] = 0;
+	if (op->recycled == STORE_NONE_RECYCLED) {
+		start_open(io);
+		return;
+	}
+	io_files_forget(io, file->group, op->recycled);
+	store_segment_name(prepare->recycled, op->recycled);
+	start_take(io);
+}
+
+void io_drop_begin(struct store_io *io, uint32_t number)
+{
+	struct io_request *request = &io->requests[number];
+	uint32_t group = io_group_find(io, request->op.group);
+	struct io_uring_sqe *sqe = io_sqe(io, IO_USER_REQUEST, number);
+
+	io_files_forget(io, group, request->op.segment);
+	store_segment_name(request->name, request->op.segment);
+	io_uring_prep_unlinkat(sqe, io->groups[group].fd, request->name, 0);
+	io_uring_sqe_set_data64(sqe, io_user_data(IO_USER_REQUEST, number));
 }
 
 /** After a failure: what has to be undone. */
@@ -180,6 +211,7 @@ static void back_out(struct store_io *io, enum io_prepare_step step)
 	case IO_PREPARE_CLOSE:
 		start_unlink(io);
 		break;
+	case IO_PREPARE_TAKE:
 	case IO_PREPARE_OPEN:
 	case IO_PREPARE_SYNC_FOLDER: /* it has its name: whether for good nobody knows */
 	case IO_PREPARE_UNLINK:
@@ -193,6 +225,9 @@ static void back_out(struct store_io *io, enum io_prepare_step step)
 static void go_on(struct store_io *io, enum io_prepare_step step)
 {
 	switch (step) {
+	case IO_PREPARE_TAKE:
+		start_open(io);
+		break;
 	case IO_PREPARE_OPEN:
 		start_allocate(io);
 		break;
@@ -223,6 +258,8 @@ static void go_on(struct store_io *io, enum io_prepare_step step)
 static bool is_failure(enum io_prepare_step step, int result, uint32_t expected)
 {
 	if (step == IO_PREPARE_ALLOCATE && result == -EOPNOTSUPP)
+		return false;
+	if (step == IO_PREPARE_TAKE && result == -ENOENT) /* then a new one is made */
 		return false;
 	return result < 0 || (uint32_t)result < expected;
 }

@@ -155,18 +155,25 @@ static void serve(struct tool_replica *replica)
 
 /* ---- replicas ---- */
 
-/** Segments without a hole, from 0. */
-static uint64_t count_segments(int folder)
+static bool has_segment(int folder, uint64_t segment)
 {
 	char name[STORE_NAME_BYTES];
 	struct stat status;
-	uint64_t count = 0;
 
-	for (;; count++) {
-		store_segment_name(name, count);
-		if (fstatat(folder, name, &status, 0) != 0)
-			return count;
-	}
+	store_segment_name(name, segment);
+	return fstatat(folder, name, &status, 0) == 0;
+}
+
+/** Segments without a hole, around the one where the log begins. */
+static struct store_extent find_segments(int folder, uint64_t start)
+{
+	struct store_extent found = {.first = start};
+
+	while (found.first > 0 && has_segment(folder, found.first - 1))
+		found.first--;
+	while (has_segment(folder, found.first + found.count))
+		found.count++;
+	return found;
 }
 
 static enum qr_error create_log(struct tool_replica *replica,
@@ -208,15 +215,15 @@ static enum qr_error open_log(struct tool_replica *replica, const struct tool_di
 
 	if (error == QR_OK)
 		error = store_slot_choose(slots, &replica->slot);
-	replica->segment_count = count_segments(replica->folder);
-	if (error == QR_NOT_FOUND && replica->segment_count > 0)
+	replica->segments = find_segments(replica->folder, replica->slot.start.segment);
+	if (error == QR_NOT_FOUND && replica->segments.count > 0)
 		return QR_CORRUPT;
 	if (error == QR_OK && replica->slot.group != group)
 		return QR_FOREIGN;
 	if (error == QR_OK)
 		error = create_log(replica, directory);
 	if (error == QR_OK) /* all of it is looked at, whatever a snapshot says */
-		store_recover_begin(replica->log, replica->segment_count, NULL);
+		store_recover_begin(replica->log, &replica->segments, NULL);
 	replica->commit = replica->slot.settled.index;
 	return error;
 }

@@ -31,7 +31,7 @@ struct tool_replica {
 	int folder;
 	int segment_fd;
 	uint64_t segment_open; /* the number of what segment_fd is */
-	uint64_t segment_count;
+	struct store_extent segments;
 	uint8_t *memory;
 	struct store_log *log;
 	struct store_slot slot;

@@ -52,7 +52,7 @@ static void print_text(const struct verdict *verdict)
 		     "term %llu, settled up to %llu: ",
 		     verdict->group, (unsigned long long)replica->entries,
 		     (unsigned long long)verdict->records, (unsigned long long)replica->last.block,
-		     (unsigned long long)replica->segment_count,
+		     (unsigned long long)replica->segments.count,
 		     (unsigned long long)replica->last.term,
 		     (unsigned long long)replica->slot.settled.index);
 	if (verdict->error != QR_OK) {
@@ -75,7 +75,7 @@ static void print_json(const struct verdict *verdict, bool first)
 		"\"settled\":%llu,\"torn_blocks\":%u,\"problem\":",
 		first ? "" : ",", verdict->group, verdict->error == QR_OK ? "true" : "false",
 		(unsigned long long)replica->entries, (unsigned long long)verdict->records,
-		(unsigned long long)replica->last.block, (unsigned long long)replica->segment_count,
+		(unsigned long long)replica->last.block, (unsigned long long)replica->segments.count,
 		(unsigned long long)replica->last.index, (unsigned long long)replica->last.term,
 		(unsigned long long)replica->slot.settled.index, replica->torn_blocks);
 	tool_print_string(verdict->error == QR_OK ? "" : verdict->problem.text);

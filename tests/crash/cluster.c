@@ -148,12 +148,12 @@ static enum qr_error open_files(struct cluster *cluster, qr_node node,
 		return error;
 	create_core(cluster, node);
 	for (uint32_t g = 0; g < cluster->round.group_count; g++) {
-		uint64_t segments = 0;
+		struct store_extent segments = {0};
 
 		error = store_directory_group(&self->directory, g + 1, &segments, problem);
 		if (error != QR_OK)
 			return error;
-		dp_core_set_segments(self->core, g + 1, segments);
+		dp_core_set_segments(self->core, g + 1, &segments);
 		groups[parameters.group_count++] = g + 1;
 	}
 	parameters.buffer_count = dp_core_buffers(self->core, spans, SPANS_MAX);

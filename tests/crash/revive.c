@@ -101,7 +101,7 @@ void revived_fini(struct revived *revived)
 	*revived = (struct revived){0};
 }
 
-static void begin_log(struct revive *revive, qr_group group, uint64_t segment_count)
+static void begin_log(struct revive *revive, qr_group group, const struct store_extent *segments)
 {
 	struct store_log_parameters parameters = parameters_of(revive->truth, revive->node, group);
 	struct qr_arena arena;
@@ -109,7 +109,7 @@ static void begin_log(struct revive *revive, qr_group group, uint64_t segment_co
 	qr_arena_init(&arena, revive->memory, revive->memory_bytes);
 	revive->log = store_log_create(&arena, &parameters);
 	revive->has_begun = false;
-	store_recover_begin(revive->log, segment_count, &revive->buffer);
+	store_recover_begin(revive->log, segments, &revive->buffer);
 }
 
 /* ---- what it gives ---- */
@@ -236,7 +236,8 @@ static bool find_files(const struct revive *revive, qr_group group, struct files
 	uint64_t count = 0;
 
 	files->state = MEDIA_NONE;
-	files->snapshots[0] = files->snapshots[1] = MEDIA_NONE;
+	for (uint32_t s = 0; s < STORE_SNAPSHOTS; s++)
+		files->snapshots[s] = MEDIA_NONE;
 	files->segment_count = 0;
 	store_group_name(name, group);
 	if (folder != MEDIA_NONE)
@@ -458,7 +459,7 @@ void revive_group(struct revive *revive, qr_group group, struct revived *ret_rev
 		ret_revived->result = QR_CORRUPT;
 		return;
 	}
-	begin_log(revive, group, files.segment_count);
+	begin_log(revive, group, &(struct store_extent){.count = files.segment_count});
 	for (;;) {
 		unsigned count;
 
@@ -512,16 +513,16 @@ static enum qr_error revive_group_in(struct revive *revive, struct store_directo
 	struct store_io_parameters parameters = {
 		.directory = directory, .depth = 2 * OPS_MAX, .groups = &group, .group_count = 1};
 	struct store_io *io = NULL;
-	uint64_t segment_count = 0;
+	struct store_extent segments = {0};
 	enum qr_error error;
 
 	begin_revived(revived);
-	error = store_directory_group(directory, group, &segment_count, problem);
+	error = store_directory_group(directory, group, &segments, problem);
 	if (error == QR_OK)
 		error = store_io_create(&parameters, &io, problem);
 	if (error != QR_OK)
 		return error;
-	begin_log(revive, group, segment_count);
+	begin_log(revive, group, &segments);
 	drive(revive, io, group, revived);
 	store_io_destroy(io);
 	return QR_OK;

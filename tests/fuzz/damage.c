@@ -37,7 +37,7 @@ void damage_init(struct damage *damage)
 	QR_ASSERT(error == QR_NOT_FOUND);
 	rig_drain(rig);
 	fill_log(rig);
-	damage->segment_count = rig->disk.segment_count;
+	damage->segment_count = rig->disk.extent.count;
 	QR_ASSERT(damage->segment_count <= DAMAGE_SEGMENTS_MAX);
 	snapshot_init(&damage->image, damage->segment_count * segment_bytes(damage));
 	segments = snapshot_prepare(&damage->image);
@@ -55,8 +55,8 @@ void damage_undo(struct damage *damage)
 {
 	struct disk *disk = &damage->rig.disk;
 
-	while (disk->segment_count > damage->segment_count)
-		free(disk->segments[--disk->segment_count]);
+	while (disk->extent.count > damage->segment_count)
+		free(disk->segments[--disk->extent.count]);
 	(void)snapshot_take(&damage->image, 0);
 	memcpy(disk->slots, damage->slots, sizeof(damage->slots));
 	damage->forged = false;

@@ -74,7 +74,7 @@ static void lay_file(uint32_t number, uint8_t flags, const uint8_t *fields, stru
 static void build_file(const uint8_t *data, size_t size_bytes)
 {
 	struct rig_disk *disk = &rig->disks[0];
-	uint32_t newest = (uint32_t)(group()->log->snapshots.newest.serial % STORE_SNAPSHOTS);
+	uint32_t newest = (uint32_t)(store_snapshot_newest(group()->log) - group()->log->snapshots.files);
 	struct qr_reader numbers = qr_reader_over(data, size_bytes);
 
 	disk->file_bytes[newest] = image_build(
@@ -112,7 +112,7 @@ static void check_checkpoint(const struct store_checkpoint *at,
 /** Those that came, of which the index may have room for some only. */
 static void check_checkpoints(const struct store_log *log, const uint8_t *bytes)
 {
-	const struct store_snapshot *chosen = &log->snapshots.newest;
+	const struct store_snapshot *chosen = store_snapshot_newest(log);
 	const struct store_index *index = &log->index;
 	struct store_checkpoint before;
 
@@ -228,7 +228,7 @@ static void check_sessions(const struct store_prefix *base, struct qr_span from)
 static void check_restored(void)
 {
 	const struct store_log *log = group()->log;
-	const struct store_snapshot *chosen = &log->snapshots.newest;
+	const struct store_snapshot *chosen = store_snapshot_newest(log);
 	const uint8_t *state = rig->core->snapshot_buffer.data + STORE_SNAPSHOT_STATE_AT;
 	size_t runs_bytes = sizeof(uint32_t) + (size_t)group()->run_count * RUN_BYTES;
 	struct store_slot slot;
@@ -240,7 +240,7 @@ static void check_restored(void)
 		  memcmp(&chosen->base, &slot.settled, sizeof(slot.settled)) == 0);
 	QR_ASSERT(memcmp(&chosen->base, &log->last, sizeof(log->last)) == 0);
 	for (uint32_t file = 0; file < STORE_SNAPSHOTS; file++)
-		QR_ASSERT(log->restore.headers[file].serial <= chosen->serial);
+		QR_ASSERT(log->snapshots.files[file].serial <= chosen->serial);
 	check_checkpoints(log, state + chosen->state_bytes);
 	check_runs(&chosen->base);
 	QR_ASSERT(runs_bytes <= chosen->state_bytes);
@@ -318,7 +318,7 @@ static void use(void)
 	QR_ASSERT(group()->raft.last >= last + NEW_ENTRIES);
 	image_log_wait(rig);
 	last = group()->raft.last;
-	base = group()->log->snapshots.newest.base.index;
+	base = store_snapshot_newest(group()->log)->base.index;
 	start();
 	QR_ASSERT(group()->phase == DP_PHASE_RUNNING && group()->raft.last == last);
 	QR_ASSERT(group()->log->index.base.index == base);

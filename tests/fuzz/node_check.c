@@ -42,7 +42,6 @@ void rig_check_file(const struct rig *rig, const struct store_op *op)
 	file = disk->files[op->segment];
 	error = store_snapshot_decode(file, &snapshot);
 	QR_ASSERT(error == QR_OK && snapshot.group == op->group);
-	QR_ASSERT(snapshot.serial % STORE_SNAPSHOTS == op->segment);
 	QR_ASSERT(store_snapshot_file_bytes(&snapshot) <= disk->file_bytes[op->segment]);
 	QR_ASSERT(qr_crc32c(0, file + STORE_SNAPSHOT_HEADER_BYTES,
 			    store_snapshot_body_bytes(&snapshot)) == snapshot.body_crc);

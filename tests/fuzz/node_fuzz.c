@@ -48,7 +48,7 @@ static void step_raft(const uint8_t *bytes)
 	const struct dp_group *group = rig_group(play.rig, bytes[2] / 64);
 	const struct raft_group *raft = &group->raft;
 	struct raft_message message = {
-		.kind = (enum raft_message_kind)(bytes[1] % RAFT_MESSAGE_TIMEOUT_NOW + 1),
+		.kind = (enum raft_message_kind)(bytes[1] % RAFT_MESSAGE_MAX + 1),
 		.reject = (bytes[1] & 64) != 0,
 		.transfer = (bytes[1] & 128) != 0,
 		.full = (bytes[1] & 32) != 0,

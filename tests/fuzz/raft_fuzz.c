@@ -193,7 +193,7 @@ static void step_message(const uint8_t *bytes)
 	const struct raft_group *group = &life.group;
 	const qr_term *terms = life.oracle.terms;
 	struct raft_message message = {
-		.kind = (enum raft_message_kind)(bytes[1] % RAFT_MESSAGE_TIMEOUT_NOW + 1),
+		.kind = (enum raft_message_kind)(bytes[1] % RAFT_MESSAGE_MAX + 1),
 		.from = (qr_node)(bytes[2] % 16 < 12 ? 2 + bytes[2] % 4 : bytes[2] / 16 * 4),
 		.to = bytes[2] == 255 ? 2 : SELF,
 		.reject = (bytes[1] & 64) != 0,
@@ -249,6 +249,7 @@ static void step_answer(const uint8_t *bytes)
 	case RAFT_MESSAGE_APPEND_REPLY:
 	case RAFT_MESSAGE_HEARTBEAT_REPLY:
 	case RAFT_MESSAGE_TIMEOUT_NOW:
+	case RAFT_MESSAGE_SNAPSHOT:
 		return;
 	}
 	step((struct raft_event){.kind = RAFT_EVENT_MESSAGE, .message = &message});

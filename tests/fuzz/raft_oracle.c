@@ -521,6 +521,7 @@ static void judge_requirement(struct oracle *oracle, const struct raft_message *
 	case RAFT_MESSAGE_APPEND:
 	case RAFT_MESSAGE_HEARTBEAT:
 	case RAFT_MESSAGE_TIMEOUT_NOW:
+	case RAFT_MESSAGE_SNAPSHOT:
 		QR_ASSERT(message->term == state->term);
 		QR_ASSERT(stable && state->vote == oracle->self);
 		break;

@@ -76,6 +76,7 @@ static const char *kind_name(enum raft_message_kind kind)
 		[RAFT_MESSAGE_HEARTBEAT] = "heartbeat",
 		[RAFT_MESSAGE_HEARTBEAT_REPLY] = "heartbeat-reply",
 		[RAFT_MESSAGE_TIMEOUT_NOW] = "timeout-now",
+		[RAFT_MESSAGE_SNAPSHOT] = "snapshot",
 	};
 
 	return names[kind];
@@ -113,6 +114,9 @@ static void say_details(FILE *out, const struct raft_message *message)
 		break;
 	case RAFT_MESSAGE_HEARTBEAT_REPLY:
 		fprintf(out, " durable %ju round %ju", message->index, message->round);
+		break;
+	case RAFT_MESSAGE_SNAPSHOT:
+		fprintf(out, " index %ju term %ju", message->index, message->log_term);
 		break;
 	case RAFT_MESSAGE_TIMEOUT_NOW:
 		break;

@@ -113,7 +113,7 @@ bool sim_oracle_is_repairable(struct sim_world *world, qr_node node, const struc
 
 	if (world->plan->scrub_bytes_per_second == 0 || group == NULL || !sim_place_is_log(place))
 		return false;
-	for (qr_index i = 1; i <= log->count && i <= group->applied; i++) {
+	for (qr_index i = log->start.before + 1; i <= log->count && i <= group->applied; i++) {
 		const struct sim_entry *entry = &log->entries[i - 1];
 
 		if (block >= entry->block && block < entry->block + entry->blocks) {
@@ -191,7 +191,7 @@ static void audit_entries(struct sim_world *world, qr_node node, qr_group group)
 {
 	const struct sim_log *log = &world->oracle.logs[group];
 
-	for (qr_index i = 0; i < log->count; i++) {
+	for (qr_index i = log->start.before; i < log->count; i++) {
 		struct store_entry decoded;
 
 		if (sim_entry_on_media(world, node, group, &log->entries[i], &decoded) == NULL) {

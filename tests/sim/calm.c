@@ -111,8 +111,17 @@ static void hush(struct sim_world *world)
 static bool all_whole(const struct sim_world *world)
 {
 	for (qr_node node = 1; node <= world->plan->node_count; node++) {
-		if (sim_media_damage_count(&world->nodes[node].disk.media) != 0)
-			return false;
+		const struct sim_media *media = &world->nodes[node].disk.media;
+
+		for (uint32_t d = 0; d < media->damage.count; d++) {
+			const struct sim_place *place = &media->damage.images[d].place;
+
+			/* What was given up since is nobody's concern. */
+			if (!sim_place_is_log(place) ||
+			    sim_disk_block(&world->nodes[node].disk, place) >=
+				    sim_oracle_start(world, place->group))
+				return false;
+		}
 	}
 	return true;
 }

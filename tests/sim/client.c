@@ -94,6 +94,8 @@ static struct dp_consumer_config consumer_config(struct sim_world *world,
 	config.from = log->record_count > 400 ? log->record_count - 400 : 0;
 	if (sim_percent(world, 30))
 		config.from = sim_between(world, 0, log->record_count);
+	if (config.from < log->start.offset && sim_percent(world, 80))
+		config.from = log->start.offset;
 	config.follow = true;
 	config.read_bytes = READ_BYTES;
 	config.wait_ms = 2000;

@@ -257,6 +257,33 @@ static void check_quorum(struct sim_world *world, qr_group group, qr_index index
 	}
 }
 
+qr_block sim_oracle_start(const struct sim_world *world, qr_group group)
+{
+	return world->oracle.logs[group].start.segment * world->plan->geometry.segment_blocks;
+}
+
+/** A start is that of an entry which begins a segment, and only moves on. */
+static void add_trim(struct sim_world *world, struct sim_log *log, struct qr_reader payload)
+{
+	struct store_start start = {0};
+	const struct sim_entry *first;
+	enum qr_error error = store_trim_decode(
+		(struct qr_span){payload.at, qr_reader_left(&payload)}, &start);
+
+	if (error != QR_OK || start.before >= log->count || start.segment <= log->start.segment)
+		sim_fail(world, 9, "the log is to begin at segment %lu, behind entry %lu",
+			 (unsigned long)start.segment, (unsigned long)start.before);
+	first = &log->entries[start.before];
+	if (first->block != start.segment * world->plan->geometry.segment_blocks ||
+	    first->first_offset != start.offset)
+		sim_fail(world, 9, "the log is to begin at block %lu, record %lu; it has %lu, %lu",
+			 (unsigned long)(start.segment * world->plan->geometry.segment_blocks),
+			 (unsigned long)start.offset, (unsigned long)first->block,
+			 (unsigned long)first->first_offset);
+	log->start = start;
+	world->count.trims++;
+}
+
 static void add_entry(struct sim_world *world, qr_node node, qr_group group,
 		      struct sim_entry *entry)
 {
@@ -277,6 +304,8 @@ static void add_entry(struct sim_world *world, qr_node node, qr_group group,
 	payload = qr_reader_over(bytes + STORE_ENTRY_HEADER_BYTES, decoded.payload_bytes);
 	if (decoded.kind == RAFT_ENTRY_SESSION)
 		add_session_changes(world, log, payload);
+	if (decoded.kind == RAFT_ENTRY_TRIM)
+		add_trim(world, log, payload);
 	if (decoded.kind == RAFT_ENTRY_DATA)
 		add_chunks(world, log, group, payload);
 	if (log->record_count != decoded.first_offset + decoded.record_count) {

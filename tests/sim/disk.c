@@ -146,11 +146,36 @@ void sim_disk_start(struct sim_world *world, qr_node node, const struct store_op
 
 /* ---- carrying out ---- */
 
+/** A segment is only given up when nobody writes to it any more. */
+static void drop(struct sim_world *world, struct sim_disk *disk, qr_group group, uint64_t segment)
+{
+	for (uint32_t f = 0; f < disk->flying_count; f++) {
+		const struct store_op *op = &disk->flying[f]->op;
+
+		if (sim_disk_is_write(op) && op->group == group &&
+		    sim_disk_place(op, 0).segment == segment)
+			sim_fail(world, 13, "segment %lu of group %u is dropped while it is written",
+				 (unsigned long)segment, group);
+	}
+	if (disk->media.groups[group].segment_first != segment ||
+	    !sim_media_has_segment(&disk->media, group, segment))
+		sim_fail(world, 9, "segment %lu of group %u is dropped, the first is %u",
+			 (unsigned long)segment, group, disk->media.groups[group].segment_first);
+	if (sim_media_damage_count(&disk->media) != 0)
+		world->mended_ns = world->now_ns;
+	sim_media_drop_segment(&disk->media, group);
+}
+
 static enum qr_error prepare(struct sim_world *world, struct sim_disk *disk,
 			     const struct store_op *op)
 {
 	if (sim_media_has_segment(&disk->media, op->group, op->segment))
 		return QR_OK;
+	if (op->recycled != STORE_NONE_RECYCLED) {
+		drop(world, disk, op->group, op->recycled);
+		sim_media_add_segment(&disk->media, op->group, op->segment);
+		return QR_OK;
+	}
 	if (disk->full_until_ns > world->now_ns) {
 		world->count.no_space++;
 		return QR_NO_SPACE;
@@ -168,6 +193,17 @@ static enum qr_error sync(struct sim_world *world, struct sim_disk *disk, const 
 	}
 	sim_media_sync(&disk->media, sim_disk_place(op, 0));
 	return QR_OK;
+}
+
+/** The first block that is there, and that somebody may still want. */
+static qr_block needed_from(const struct sim_world *world, const struct sim_disk *disk,
+			    qr_group group)
+{
+	qr_block first = (qr_block)disk->media.groups[group].segment_first *
+			 disk->media.segment_blocks;
+	qr_block start = sim_oracle_start(world, group);
+
+	return start > first ? start : first;
 }
 
 /** A wrong bit in what is returned, where it can be told from a torn tail. */
@@ -237,12 +273,12 @@ static bool misdirect(struct sim_world *world, struct sim_disk *disk,
 		      const struct sim_disk_op *flying)
 {
 	qr_block settled = sim_disk_settled(disk, flying->op.group);
-	qr_block at;
+	qr_block at = needed_from(world, disk, flying->op.group);
 
-	if (flying->op.kind != STORE_OP_WRITE || settled < flying->op.blocks ||
+	if (flying->op.kind != STORE_OP_WRITE || settled < at + flying->op.blocks ||
 	    sim_media_damage_count(&disk->media) != 0)
 		return false;
-	at = qr_prng_below(&world->prng, settled - flying->op.blocks + 1);
+	at += qr_prng_below(&world->prng, settled - at - flying->op.blocks + 1);
 	for (uint32_t b = 0; b < flying->op.blocks; b++) {
 		const uint8_t *bytes = flying->bytes + (size_t)b * QR_BLOCK_BYTES;
 		struct sim_place wrong = sim_media_place(&disk->media, flying->op.group, at + b);
@@ -344,6 +380,9 @@ static enum qr_error carry_out(struct sim_world *world, qr_node node,
 	switch (flying->op.kind) {
 	case STORE_OP_PREPARE:
 		return prepare(world, disk, &flying->op);
+	case STORE_OP_DROP:
+		drop(world, disk, flying->op.group, flying->op.segment);
+		return QR_OK;
 	case STORE_OP_SYNC:
 	case STORE_OP_SYNC_SNAPSHOT:
 		return sync(world, disk, &flying->op);
@@ -461,6 +500,26 @@ static void leave_part(struct sim_world *world, struct sim_disk *disk,
 		shear(world, disk, flying);
 }
 
+/** A segment that was being made, or given up. */
+static void leave_segment(struct sim_world *world, struct sim_disk *disk, const struct store_op *op)
+{
+	if (op->kind == STORE_OP_DROP) {
+		if (sim_percent(world, 50))
+			drop(world, disk, op->group, op->segment);
+		return;
+	}
+	if (sim_media_has_segment(&disk->media, op->group, op->segment) || sim_percent(world, 50))
+		return;
+	if (op->recycled != STORE_NONE_RECYCLED) {
+		drop(world, disk, op->group, op->recycled);
+		if (sim_percent(world, 50))
+			return; /* it has its temporary name */
+	} else if (disk->full_until_ns > world->now_ns) {
+		return;
+	}
+	sim_media_add_segment(&disk->media, op->group, op->segment);
+}
+
 void sim_disk_crash(struct sim_world *world, qr_node node, bool power)
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
@@ -472,10 +531,8 @@ void sim_disk_crash(struct sim_world *world, qr_node node, bool power)
 
 		flying->cancelled = true;
 		sim_point(world, sim_effect_of_op(flying->op.kind), SIM_FAILS_FLIGHT);
-		if (flying->op.kind == STORE_OP_PREPARE && sim_percent(world, 50) &&
-		    !sim_media_has_segment(&disk->media, flying->op.group, flying->op.segment) &&
-		    disk->full_until_ns <= world->now_ns) {
-			sim_media_add_segment(&disk->media, flying->op.group, flying->op.segment);
+		if (flying->op.kind == STORE_OP_PREPARE || flying->op.kind == STORE_OP_DROP) {
+			leave_segment(world, disk, &flying->op);
 		} else if (sim_disk_is_write(&flying->op)) {
 			leave_part(world, disk, flying, power);
 		}
@@ -554,11 +611,12 @@ bool sim_disk_rot(struct sim_world *world, qr_node node)
 	struct sim_disk *disk = &world->nodes[node].disk;
 	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
 	qr_block settled = sim_disk_settled(disk, group);
+	qr_block from = needed_from(world, disk, group);
 	qr_block block;
 
-	if (settled == 0)
+	if (settled <= from)
 		return false;
-	block = qr_prng_below(&world->prng, settled);
+	block = from + qr_prng_below(&world->prng, settled - from);
 	flip_bit(world, disk, sim_media_place(&disk->media, group, block));
 	return true;
 }
@@ -589,6 +647,15 @@ bool sim_disk_rot_unsettled(struct sim_world *world, qr_node node, qr_group grou
 	return true;
 }
 
+static uint32_t count_snapshots(const struct sim_disk *disk, qr_group group)
+{
+	uint32_t count = 0;
+
+	while (count < STORE_SNAPSHOTS && disk->media.groups[group].snapshot_blocks[count] != 0)
+		count++;
+	return count;
+}
+
 bool sim_disk_rot_snapshot(struct sim_world *world, qr_node node)
 {
 	struct sim_disk *disk = &world->nodes[node].disk;
@@ -597,6 +664,13 @@ bool sim_disk_rot_snapshot(struct sim_world *world, qr_node node)
 	uint32_t count = sim_percent(world, 75) ? 1 : STORE_SNAPSHOTS;
 	bool any = false;
 
+	/* Where the log's beginning was given up, two may not be damaged at once. */
+	if (disk->media.groups[group].segment_first > 0) {
+		if (sim_media_damage_count(&disk->media) != 0)
+			return false;
+		count = 1;
+		first = (uint32_t)qr_prng_below(&world->prng, count_snapshots(disk, group));
+	}
 	for (uint32_t n = 0; n < count; n++) {
 		uint32_t number = (first + n) % STORE_SNAPSHOTS;
 		uint32_t blocks = disk->media.groups[group].snapshot_blocks[number];

@@ -37,16 +37,42 @@ static void forget_all(struct sim_images *images)
 		forget(images, images->count - 1);
 }
 
+static void free_segment(const struct sim_media *media, struct sim_segment *segment)
+{
+	for (uint32_t b = 0; b < media->segment_blocks; b++)
+		sim_free(segment->blocks[b]);
+	sim_free(segment->blocks);
+	segment->blocks = NULL;
+}
+
+static void forget_segment(struct sim_images *images, qr_group group, uint32_t segment)
+{
+	for (uint32_t i = images->count; i > 0; i--) {
+		const struct sim_place *place = &images->images[i - 1].place;
+
+		if (place->group == group && place->segment == segment)
+			forget(images, i - 1);
+	}
+}
+
+void sim_media_drop_segment(struct sim_media *media, qr_group number)
+{
+	struct sim_media_group *group = &media->groups[number];
+
+	QR_ASSERT(group->segment_first < group->segment_count);
+	free_segment(media, &group->segments[group->segment_first]);
+	forget_segment(&media->cached, number, group->segment_first);
+	forget_segment(&media->damage, number, group->segment_first);
+	group->segment_first++;
+}
+
 void sim_media_fini(struct sim_media *media)
 {
 	for (uint32_t g = 1; g <= media->group_count; g++) {
 		struct sim_media_group *group = &media->groups[g];
 
-		for (uint32_t s = 0; s < group->segment_count; s++) {
-			for (uint32_t b = 0; b < media->segment_blocks; b++)
-				sim_free(group->segments[s].blocks[b]);
-			sim_free(group->segments[s].blocks);
-		}
+		for (uint32_t s = group->segment_first; s < group->segment_count; s++)
+			free_segment(media, &group->segments[s]);
 		sim_free(group->segments);
 		for (uint32_t s = 0; s < STORE_SLOTS; s++)
 			sim_free(group->slots[s]);
@@ -63,15 +89,18 @@ void sim_media_fini(struct sim_media *media)
 
 bool sim_media_has_segment(const struct sim_media *media, qr_group group, uint64_t segment)
 {
-	return segment < media->groups[group].segment_count;
+	return segment >= media->groups[group].segment_first &&
+	       segment < media->groups[group].segment_count;
 }
 
 void sim_media_add_segment(struct sim_media *media, qr_group number, uint64_t segment)
 {
 	struct sim_media_group *group = &media->groups[number];
 
+	if (group->segment_first == group->segment_count)
+		group->segment_first = group->segment_count = (uint32_t)segment;
 	QR_ASSERT(segment == group->segment_count);
-	if (group->segment_count == group->segment_room) {
+	while (group->segment_count >= group->segment_room) {
 		group->segment_room = group->segment_room == 0 ? 8 : 2 * group->segment_room;
 		group->segments =
 			sim_resize(group->segments, group->segment_room * sizeof(*group->segments));
@@ -93,7 +122,8 @@ static uint8_t **holder_of(const struct sim_media *media, struct sim_place place
 		return (uint8_t **)&group
 			->snapshots[place.segment - SIM_SNAPSHOT_SEGMENT][place.block];
 	}
-	QR_ASSERT(place.segment < group->segment_count && place.block < media->segment_blocks);
+	QR_ASSERT(sim_media_has_segment(media, place.group, place.segment));
+	QR_ASSERT(place.block < media->segment_blocks);
 	return &group->segments[place.segment].blocks[place.block];
 }
 

@@ -44,6 +44,7 @@ struct sim_images {
 };
 
 struct sim_media_group {
+	uint32_t segment_first; /* segments first..count-1 exist */
 	uint32_t segment_count;
 	uint32_t segment_room;
 	struct sim_segment *segments;
@@ -65,6 +66,8 @@ void sim_media_init(struct sim_media *media, uint32_t group_count, uint32_t segm
 void sim_media_fini(struct sim_media *media);
 
 void sim_media_add_segment(struct sim_media *media, qr_group number, uint64_t segment);
+/** The first one goes, with everything that is known of it. */
+void sim_media_drop_segment(struct sim_media *media, qr_group number);
 bool sim_media_has_segment(const struct sim_media *media, qr_group group, uint64_t segment);
 /** Where a block of a group's log space lies. */
 static inline struct sim_place sim_media_place(const struct sim_media *media, qr_group group,

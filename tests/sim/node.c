@@ -65,6 +65,8 @@ static void configure(struct sim_world *world, struct sim_node *node)
 			.replicas = raft_configuration_members(&plan->configuration),
 			.configuration = plan->configuration,
 			.priority = (uint8_t)(plan->priorities ? 100 - 10 * node->id : 0),
+			.retention_bytes = (uint64_t)plan->retention_blocks * QR_BLOCK_BYTES,
+			.retention_ns = plan->retention_ns,
 		};
 	}
 	*config = (struct dp_core_config){
@@ -84,6 +86,7 @@ static void configure(struct sim_world *world, struct sim_node *node)
 		.snapshot_blocks = plan->snapshot_blocks,
 		.scrub_bytes_per_second = plan->scrub_bytes_per_second,
 		.scrub_pause_ns = SIM_SCRUB_PAUSE_NS,
+		.retention_hold_ns = plan->retention_hold_ns,
 		.entry_max_bytes = plan->entry_max_bytes,
 		.record_max_bytes = plan->record_max_bytes,
 		.sessions_max = plan->sessions_max,
@@ -161,8 +164,11 @@ void sim_node_start(struct sim_world *world, qr_node id)
 	node->core = dp_core_create(&arena, &node->config, sim_node_clock(world, node));
 	qr_arena_seal(&arena);
 	for (qr_group group = 1; group <= world->plan->group_count; group++) {
+		uint32_t first = node->disk.media.groups[group].segment_first;
+		uint32_t count = node->disk.media.groups[group].segment_count;
+
 		dp_core_set_segments(node->core, group,
-				     node->disk.media.groups[group].segment_count);
+				     &(struct store_extent){first, count - first});
 		node->seen[group] = (struct sim_seen){0};
 	}
 	for (qr_node peer = 1; peer <= SIM_NODES_MAX; peer++)

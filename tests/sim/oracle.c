@@ -246,6 +246,9 @@ void sim_oracle_turned(struct sim_world *world, qr_node id)
 			look_at_group(world, id, number, group);
 		} else if (group->phase == DP_PHASE_DAMAGED) {
 			look_at_refusal(world, id, group);
+		} else if (node->seen[number].running) { /* a snapshot takes the log's place */
+			node->seen[number].running = false;
+			world->count.installs++;
 		}
 	}
 }

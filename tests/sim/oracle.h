@@ -63,7 +63,8 @@ struct sim_log {
 	uint32_t session_count;
 	uint32_t session_room;
 	struct sim_session *sessions;
-	qr_offset acked_end; /* one past the last record that somebody was told is durable */
+	struct store_start start; /* as agreed in the log */
+	qr_offset acked_end;	  /* one past the last record that somebody was told is durable */
 	uint32_t told_count;
 	uint32_t told_room;
 	struct sim_told *told;
@@ -86,6 +87,8 @@ void sim_oracle_fini(struct sim_oracle *oracle);
 /* ---- nodes ---- */
 
 void sim_oracle_turned(struct sim_world *world, qr_node id);
+/** Where the committed log begins. */
+qr_block sim_oracle_start(const struct sim_world *world, qr_group group);
 /** Damage that the node must mend by itself: another one holds the entry, and the scrub runs. */
 bool sim_oracle_is_repairable(struct sim_world *world, qr_node node,
 			      const struct sim_image *damage);

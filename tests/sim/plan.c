@@ -233,6 +233,20 @@ static void choose_faults(struct sim_plan *plan, struct qr_prng *prng)
 	}
 }
 
+/** How much of the log is kept: a few segments, or some seconds. */
+static void choose_retention(struct sim_plan *plan, struct qr_prng *prng)
+{
+	uint32_t segments = (uint32_t)between(prng, 1, 6);
+
+	plan->retention_hold_ns = spread(prng, 10, 10000) * MS;
+	if (one_in(prng, 3))
+		return;
+	if (one_in(prng, 4))
+		plan->retention_ns = between(prng, 1, 20) * SECOND;
+	if (plan->retention_ns == 0 || one_in(prng, 4))
+		plan->retention_blocks = segments * plan->geometry.segment_blocks;
+}
+
 void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t seconds)
 {
 	struct qr_prng prng;
@@ -252,4 +266,5 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t seconds)
 	choose_faults(plan, &prng);
 	plan->in_parts = one_in(&prng, 2);
 	plan->tries_links = one_in(&prng, 2);
+	choose_retention(plan, &prng);
 }

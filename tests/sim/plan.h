@@ -98,6 +98,9 @@ struct sim_plan {
 	uint32_t record_max_bytes;
 	uint32_t sessions_max;
 	uint32_t snapshot_blocks;
+	uint32_t retention_blocks;
+	qr_ns retention_ns;
+	qr_ns retention_hold_ns;
 	uint32_t scrub_bytes_per_second;
 	uint32_t inflight_entries;
 	uint32_t inflight_bytes;

@@ -6,7 +6,7 @@
 #include "consensus/wire/wire.h"
 
 _Static_assert((int)SIM_EFFECT_PRE_VOTE + 1 == (int)RAFT_MESSAGE_PRE_VOTE &&
-		       (int)SIM_EFFECT_TIMEOUT_NOW + 1 == (int)RAFT_MESSAGE_TIMEOUT_NOW,
+		       (int)SIM_EFFECT_SNAPSHOT + 1 == (int)RAFT_MESSAGE_SNAPSHOT,
 	       "effects begin with consensus' messages, in their order");
 
 const char *sim_effect_name(enum sim_effect effect)
@@ -106,6 +106,8 @@ enum sim_effect sim_effect_of_op(enum store_op_kind kind)
 		return SIM_EFFECT_WRITE_SNAPSHOT;
 	case STORE_OP_READ_SNAPSHOT:
 		return SIM_EFFECT_READ_SNAPSHOT;
+	case STORE_OP_DROP:
+		return SIM_EFFECT_DROP;
 	case STORE_OP_SYNC:
 	case STORE_OP_SYNC_SNAPSHOT:
 		return SIM_EFFECT_SYNC;

@@ -19,6 +19,7 @@
 	X(HEARTBEAT, "heartbeat")                                                                  \
 	X(HEARTBEAT_REPLY, "heartbeat reply")                                                      \
 	X(TIMEOUT_NOW, "timeout now")                                                              \
+	X(SNAPSHOT, "snapshot offered")                                                            \
 	X(FRAGMENT, "fragment")                                                                    \
 	X(ACK, "transport ack")                                                                    \
 	X(FETCH, "fetch")                                                                          \
@@ -38,7 +39,8 @@
 	X(READ_SLOTS, "disk: read hard state")                                                     \
 	X(READ_SNAPSHOT, "disk: read snapshot")                                                    \
 	X(SYNC, "disk: sync")                                                                      \
-	X(PREPARE, "disk: new segment")
+	X(PREPARE, "disk: new segment")                                                            \
+	X(DROP, "disk: old segment")
 
 enum sim_effect {
 #define SIM_EFFECT_ENUM(name, word) SIM_EFFECT_##name,

@@ -95,7 +95,7 @@ static void check_log_is_stable(struct sim_world *world, qr_node node, qr_group 
 		struct sim_entry wanted = {0};
 
 		at = store_index_at(log, seen->checked + 1);
-		if (at == NULL)
+		if (at == NULL || seen->checked < world->oracle.logs[group].start.before)
 			continue;
 		wanted.block = at->block;
 		wanted.blocks = at->blocks;
@@ -214,6 +214,16 @@ static void check_chunk_reply(struct sim_world *world, qr_node node, qr_group gr
 	}
 }
 
+/** Where the log begins was agreed. */
+static void check_start(struct sim_world *world, qr_node node, qr_group group, qr_offset start)
+{
+	if (start > world->oracle.logs[group].start.offset) {
+		sim_fail(world, 9, "node %u says that group %u begins at record %lu, it does at %lu",
+			 node, group, (unsigned long)start,
+			 (unsigned long)world->oracle.logs[group].start.offset);
+	}
+}
+
 void sim_oracle_served(struct sim_world *world, qr_node node, struct qr_span datagram)
 {
 	struct qr_reader messages = qr_reader_over(datagram.data + WIRE_HEADER_BYTES,
@@ -232,6 +242,9 @@ void sim_oracle_served(struct sim_world *world, qr_node node, struct qr_span dat
 							    .count = records.count,
 							    .body = records.bulk});
 		}
+		if (message.type == WIRE_RECORDS && wire_get_records(&message, &records) == QR_OK &&
+		    records.status == QR_OUT_OF_RANGE)
+			check_start(world, node, message.group, records.offset);
 		if (message.type == WIRE_SESSION_REPLY &&
 		    wire_get_session_reply(&message, &opened) == QR_OK)
 			check_session_reply(world, node, message.group, &opened);

@@ -78,6 +78,8 @@ void sim_report_print(const struct sim_count *count, double wall_seconds, double
 	line("entries repaired", count->repairs);
 	line("damage found by recovery", count->damage_found);
 	line("segments refused, disk full", count->no_space);
+	line("logs begin later", count->trims);
+	line("logs replaced by a snapshot", count->installs);
 	line("histories not judged", count->undecided);
 	line("datagrams", count->datagrams);
 	line("events", count->events);

@@ -74,6 +74,8 @@ struct sim_count {
 	uint64_t repairs;      /* entries that a disk had lost, written again */
 	uint64_t damage_found; /* recoveries that refused planted damage */
 	uint64_t no_space;
+	uint64_t trims;
+	uint64_t installs;
 	uint64_t undecided; /* histories that were too hard to judge */
 	uint64_t faults[SIM_FAULT_KINDS];
 	uint64_t points[SIM_EFFECT_COUNT][SIM_FAILURE_COUNT];

@@ -16,7 +16,7 @@ void disk_fini(struct disk *disk)
 {
 	for (uint32_t i = 0; i < disk->pending_count; i++)
 		free(disk->pending[i].copy);
-	for (uint64_t i = 0; i < disk->segment_count; i++)
+	for (uint64_t i = 0; i < DISK_SEGMENTS_MAX; i++)
 		free(disk->segments[i]);
 	memset(disk, 0, sizeof(*disk));
 }
@@ -54,7 +54,7 @@ static uint8_t *target(struct disk *disk, const struct store_op *op)
 	}
 	if (is_of_snapshots(op))
 		return target_of_snapshot(disk, op);
-	if (op->segment >= disk->segment_count)
+	if (op->segment >= DISK_SEGMENTS_MAX || disk->segments[op->segment] == NULL)
 		return NULL;
 	QR_ASSERT(op->offset_bytes + op->size_bytes <=
 		  (uint64_t)disk->segment_blocks * QR_BLOCK_BYTES);
@@ -85,14 +85,29 @@ void disk_start(struct disk *disk, const struct store_op *op)
 	memcpy(pending->copy, op->data, op->size_bytes);
 }
 
-static enum qr_error prepare(struct disk *disk, uint64_t segment)
+static void drop(struct disk *disk, uint64_t segment)
 {
-	QR_ASSERT(segment == disk->segment_count);
-	if (disk->segment_count == disk->segment_limit)
+	QR_ASSERT(segment == disk->extent.first && disk->extent.count > 0);
+	free(disk->segments[segment]);
+	disk->segments[segment] = NULL;
+	disk->extent.first++;
+	disk->extent.count--;
+}
+
+static enum qr_error prepare(struct disk *disk, const struct store_op *op)
+{
+	struct store_extent *extent = &disk->extent;
+
+	if (op->recycled != STORE_NONE_RECYCLED)
+		drop(disk, op->recycled);
+	if (extent->count == 0)
+		extent->first = op->segment;
+	QR_ASSERT(op->segment == extent->first + extent->count);
+	if (extent->count == disk->segment_limit || op->segment == DISK_SEGMENTS_MAX)
 		return QR_NO_SPACE;
-	disk->segments[segment] = calloc(disk->segment_blocks, QR_BLOCK_BYTES);
-	QR_ASSERT(disk->segments[segment] != NULL);
-	disk->segment_count++;
+	disk->segments[op->segment] = calloc(disk->segment_blocks, QR_BLOCK_BYTES);
+	QR_ASSERT(disk->segments[op->segment] != NULL);
+	extent->count++;
 	return QR_OK;
 }
 
@@ -103,7 +118,11 @@ static enum qr_error carry_out(struct disk *disk, struct disk_pending *pending)
 	enum qr_error error;
 
 	if (op->kind == STORE_OP_PREPARE)
-		return prepare(disk, op->segment);
+		return prepare(disk, op);
+	if (op->kind == STORE_OP_DROP) {
+		drop(disk, op->segment);
+		return QR_OK;
+	}
 	if (op->kind == STORE_OP_SYNC || op->kind == STORE_OP_SYNC_SNAPSHOT)
 		return QR_OK;
 	if (op->kind == STORE_OP_WRITE_SNAPSHOT && disk->fail_snapshots != QR_OK)
@@ -162,7 +181,9 @@ void disk_crash(struct disk *disk, struct qr_prng *prng)
 		if (is_write(&pending->op)) {
 			tear(disk, pending, prng);
 		} else if (pending->op.kind == STORE_OP_PREPARE && qr_prng_below(prng, 2) == 0) {
-			(void)prepare(disk, pending->op.segment);
+			(void)prepare(disk, &pending->op);
+		} else if (pending->op.kind == STORE_OP_DROP && qr_prng_below(prng, 2) == 0) {
+			drop(disk, pending->op.segment);
 		}
 		free(pending->copy);
 	}
@@ -171,7 +192,8 @@ void disk_crash(struct disk *disk, struct qr_prng *prng)
 
 uint8_t *disk_block(struct disk *disk, qr_block block)
 {
-	QR_ASSERT(block / disk->segment_blocks < disk->segment_count);
+	QR_ASSERT(block / disk->segment_blocks < DISK_SEGMENTS_MAX);
+	QR_ASSERT(disk->segments[block / disk->segment_blocks] != NULL);
 	return disk->segments[block / disk->segment_blocks] +
 	       block % disk->segment_blocks * QR_BLOCK_BYTES;
 }

@@ -160,7 +160,7 @@ enum qr_error rig_open(struct rig *rig)
 	rig->recovered_base = (struct store_prefix){0};
 	rig->recovered_state_bytes = 0;
 	rig->generation = 1;
-	store_recover_begin(rig->log, rig->disk.segment_count,
+	store_recover_begin(rig->log, &rig->disk.extent,
 			    rig->snapshot.data != NULL ? &rig->snapshot : NULL);
 	recover_state(rig);
 	while ((error = store_recover_next(rig->log, &entry)) == QR_OK || error == QR_AGAIN) {
@@ -245,7 +245,7 @@ void rig_truncate(struct rig *rig, qr_index to)
 void rig_snapshot(struct rig *rig, qr_index index, const void *state, uint32_t state_bytes)
 {
 	memcpy(rig->snapshot.data + STORE_SNAPSHOT_STATE_AT, state, state_bytes);
-	store_snapshot_take(rig->log, index, rig->snapshot, state_bytes);
+	store_snapshot_take(rig->log, index, index, rig->snapshot, state_bytes);
 	store_release(rig->log, index);
 	store_log_retry(rig->log); /* the slots note that so much is settled */
 	rig_drain(rig);

@@ -48,7 +48,7 @@ static enum qr_error any_error(struct qr_prng *prng)
 void sample_raft(struct qr_prng *prng, struct raft_message *ret_message)
 {
 	*ret_message = (struct raft_message){
-		.kind = (enum raft_message_kind)(1 + up_to(prng, RAFT_MESSAGE_TIMEOUT_NOW - 1)),
+		.kind = (enum raft_message_kind)(1 + up_to(prng, RAFT_MESSAGE_MAX - 1)),
 		.term = any(prng),
 		.index = any(prng) / 2,
 		.log_term = any(prng),

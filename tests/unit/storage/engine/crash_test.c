@@ -154,7 +154,7 @@ static void run_log(uint64_t seed, bool deep)
 	truth = (struct truth){0};
 	assert_int_equal(rig_open(&rig), QR_NOT_FOUND);
 	save_state();
-	for (unsigned i = 0; i < CRASHES_PER_LOG && rig.disk.segment_count < 48; i++) {
+	for (unsigned i = 0; i < CRASHES_PER_LOG && rig.disk.extent.count < 48; i++) {
 		work(10 + (unsigned)qr_prng_below(&rig.prng, 80));
 		rig_crash_and_open(&rig);
 		check_recovered(seed);

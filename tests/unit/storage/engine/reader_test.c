@@ -174,7 +174,7 @@ static void a_log_is_read_over_many_segments(void **state)
 
 	(void)state;
 	append(150);
-	assert_true(rig.disk.segment_count > 10);
+	assert_true(rig.disk.extent.count > 10);
 	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		make_reader(sizes[i]);
 		store_reader_start_index(reader, rig.log, 1, TAG);

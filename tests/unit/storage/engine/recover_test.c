@@ -237,7 +237,7 @@ static void what_was_only_read_is_synced_before_it_counts(void **state)
 	append(3, 100);
 	qr_arena_init(&arena, rig.memory, rig.memory_bytes);
 	rig.log = store_log_create(&arena, &rig.parameters);
-	store_recover_begin(rig.log, rig.disk.segment_count, NULL);
+	store_recover_begin(rig.log, &rig.disk.extent, NULL);
 	while (store_recover_next(rig.log, &entry) != QR_NOT_FOUND) {
 		(void)rig_poll(&rig);
 		if (rig.disk.pending_count == 0)
@@ -301,10 +301,10 @@ static void what_lies_behind_the_end_is_synced_too(void **state)
 	(void)state;
 	append(16, 5000); /* to the end of segment 0 */
 	assert_int_equal(store_log_tail(rig.log), 32);
-	assert_int_equal(rig.disk.segment_count, 3);
+	assert_int_equal(rig.disk.extent.count, 3);
 	qr_arena_init(&arena, rig.memory, rig.memory_bytes);
 	rig.log = store_log_create(&arena, &rig.parameters);
-	store_recover_begin(rig.log, rig.disk.segment_count, NULL);
+	store_recover_begin(rig.log, &rig.disk.extent, NULL);
 	while (store_recover_next(rig.log, &entry) != QR_NOT_FOUND) {
 		(void)rig_poll(&rig);
 		if (rig.disk.pending_count == 0)

@@ -52,7 +52,7 @@ static void reopen(void)
 	rig_drain(&rig);
 }
 
-/** Two snapshots: of entry 10 in file 1, and of entry 20 in file 0; 25 entries. */
+/** Two snapshots: of entry 10 in file 0, and of entry 20 in file 1; 25 entries. */
 static void take_two(void)
 {
 	append_upto(10);
@@ -96,7 +96,7 @@ static void a_damaged_one_leaves_the_other(void **state)
 {
 	(void)state;
 	take_two();
-	rig.disk.snapshots[0][STORE_SNAPSHOT_STATE_AT] ^= 1; /* the body */
+	rig.disk.snapshots[1][STORE_SNAPSHOT_STATE_AT] ^= 1; /* the body */
 	reopen();
 	expect_state("ten", 10);
 	assert_true(rig.recovered_last == 25);
@@ -104,7 +104,7 @@ static void a_damaged_one_leaves_the_other(void **state)
 	rig_snapshot(&rig, 25, "again", 5);
 	reopen();
 	expect_state("again", 25);
-	rig.disk.snapshots[0][20] ^= 1; /* the header */
+	rig.disk.snapshots[1][20] ^= 1; /* the header */
 	reopen();
 	expect_state("ten", 10);
 }
@@ -113,8 +113,8 @@ static void with_neither_the_whole_log_is_read(void **state)
 {
 	(void)state;
 	take_two();
-	rig.disk.snapshots[0][12] ^= 1;
-	rig.disk.snapshot_bytes[1] = STORE_SNAPSHOT_HEADER_BYTES; /* a file that ends too soon */
+	rig.disk.snapshots[1][12] ^= 1;
+	rig.disk.snapshot_bytes[0] = STORE_SNAPSHOT_HEADER_BYTES; /* a file that ends too soon */
 	reopen();
 	assert_true(rig.recovered_base.index == 0 && rig.recovered_last == 25);
 }
@@ -162,7 +162,7 @@ static void one_that_knows_more_than_the_slots_is_damage(void **state)
 /** The snapshot of entry 10, which is the last settled one, says of it what it is not. */
 static void expect_refused(struct store_prefix base)
 {
-	uint8_t *file = rig.disk.snapshots[1];
+	uint8_t *file = rig.disk.snapshots[0];
 	struct store_snapshot header;
 	struct store_snapshot forged;
 
@@ -240,7 +240,6 @@ static void no_space_gives_it_up_and_nothing_else(void **state)
 	rig_snapshot(&rig, 10, "ten", 3);
 	assert_false(store_snapshot_is_busy(rig.log));
 	assert_int_equal(store_log_condition(rig.log), QR_OK);
-	assert_true(store_snapshot_is_due(rig.log, 10));
 	rig.disk.fail_snapshots = QR_OK;
 	rig_snapshot(&rig, 10, "ten", 3);
 	reopen();
@@ -274,7 +273,7 @@ static void it_waits_until_the_slots_say_that_so_much_is_settled(void **state)
 	(void)state;
 	append_upto(10);
 	memcpy(rig.snapshot.data + STORE_SNAPSHOT_STATE_AT, "ten", 3);
-	store_snapshot_take(rig.log, 10, rig.snapshot, 3);
+	store_snapshot_take(rig.log, 10, 0, rig.snapshot, 3);
 	assert_false(is_written());
 	store_log_retry(rig.log);
 	assert_false(is_written()); /* the slot is under way */
@@ -294,7 +293,7 @@ static void what_was_read_after_a_crash_is_synced_before_its_twin_goes(void **st
 	reopen();
 	append_upto(40);
 	memcpy(rig.snapshot.data + STORE_SNAPSHOT_STATE_AT, "forty", 5);
-	store_snapshot_take(rig.log, 40, rig.snapshot, 5);
+	store_snapshot_take(rig.log, 40, 0, rig.snapshot, 5);
 	store_log_retry(rig.log);
 	while (!is_written()) {
 		synced = synced || rig.disk.pending[0].op.kind == STORE_OP_SYNC_SNAPSHOT;
@@ -307,17 +306,20 @@ static void what_was_read_after_a_crash_is_synced_before_its_twin_goes(void **st
 static void it_is_due_when_the_log_has_grown_enough(void **state)
 {
 	(void)state;
-	append_upto(7);
-	assert_false(store_snapshot_is_due(rig.log, 7));
-	append_upto(8);
-	assert_true(store_snapshot_is_due(rig.log, 8));
-	rig_snapshot(&rig, 8, "8", 1);
-	append_upto(15);
-	assert_false(store_snapshot_is_due(rig.log, 15));
-	append_upto(16);
-	assert_true(store_snapshot_is_due(rig.log, 16));
+	rig.log->parameters.snapshot_blocks = 40; /* segments have 32 */
+	append_upto(33);
+	assert_false(store_snapshot_is_due(rig.log, 32));
+	append_upto(65);
+	assert_false(store_snapshot_is_due(rig.log, 63)); /* in the middle of a segment */
+	assert_true(store_snapshot_is_due(rig.log, 64));
+	rig_snapshot(&rig, 64, "64", 2);
+	append_upto(97);
+	assert_false(store_snapshot_is_due(rig.log, 96));
+	append_upto(129);
+	assert_true(store_snapshot_is_due(rig.log, 128));
 	reopen();
-	assert_true(store_snapshot_is_due(rig.log, 16));
+	rig.log->parameters.snapshot_blocks = 40;
+	assert_true(store_snapshot_is_due(rig.log, 128));
 }
 
 /** Crashes anywhere in the writing of many snapshots: the newest that was whole is found. */
@@ -331,7 +333,7 @@ static void a_crash_anywhere_leaves_the_newest_whole_one(void **state)
 
 		append_upto(last);
 		memcpy(rig.snapshot.data + STORE_SNAPSHOT_STATE_AT, &last, sizeof(last));
-		store_snapshot_take(rig.log, last, rig.snapshot, sizeof(last));
+		store_snapshot_take(rig.log, last, 0, rig.snapshot, sizeof(last));
 		store_log_retry(rig.log);
 		while (steps-- > 0) {
 			while (rig_poll(&rig) > 0)

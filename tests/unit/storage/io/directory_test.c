@@ -138,40 +138,40 @@ static void logs_without_an_identity_are_refused(void **state)
 static void a_group_is_made_once(void **state)
 {
 	struct stat status;
-	uint64_t count = 99;
+	struct store_extent segments = {.first = 99, .count = 99};
 
 	(void)state;
 	assert_int_equal(open_as(CLUSTER, 1), QR_OK);
-	assert_int_equal(store_directory_group(&directory, 5, &count, &problem), QR_OK);
-	assert_int_equal(count, 0);
+	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_OK);
+	assert_int_equal(segments.count, 0);
 	assert_int_equal(stat(inside("group-00000005/state"), &status), 0);
 	assert_int_equal(status.st_size, 8192);
 	make_file("group-00000005/0000000000000000.seg");
 	make_file("group-00000005/0000000000000001.seg");
 	make_file("group-00000005/0000000000000002.tmp");
 	make_file("group-00000005/notes.seg");
-	assert_int_equal(store_directory_group(&directory, 5, &count, &problem), QR_OK);
-	assert_int_equal(count, 2);
+	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_OK);
+	assert_int_equal(segments.count, 2);
 	assert_int_equal(stat(inside("group-00000005/0000000000000002.tmp"), &status), -1);
 	store_directory_close(&directory);
 }
 
 static void a_missing_segment_or_state_is_refused(void **state)
 {
-	uint64_t count;
+	struct store_extent segments;
 
 	(void)state;
 	assert_int_equal(open_as(CLUSTER, 1), QR_OK);
-	assert_int_equal(store_directory_group(&directory, 5, &count, &problem), QR_OK);
+	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_OK);
 	make_file("group-00000005/0000000000000000.seg");
 	make_file("group-00000005/0000000000000002.seg");
-	assert_int_equal(store_directory_group(&directory, 5, &count, &problem), QR_CORRUPT);
+	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_CORRUPT);
 	assert_non_null(strstr(problem.text, "1 of its 3 segments"));
 	make_file("group-00000005/0000000000000001.seg");
 	assert_int_equal(truncate(inside("group-00000005/state"), 100), 0);
-	assert_int_equal(store_directory_group(&directory, 5, &count, &problem), QR_CORRUPT);
+	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_CORRUPT);
 	assert_int_equal(unlink(inside("group-00000005/state")), 0);
-	assert_int_equal(store_directory_group(&directory, 5, &count, &problem), QR_CORRUPT);
+	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_CORRUPT);
 	assert_non_null(strstr(problem.text, "voted"));
 	store_directory_close(&directory);
 }

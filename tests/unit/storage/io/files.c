@@ -74,7 +74,7 @@ enum qr_error files_open(struct files_log *files, const char *path,
 			 struct store_problem *problem)
 {
 	struct store_recovered_entry entry;
-	uint64_t segments = 0;
+	struct store_extent segments = {0};
 	enum qr_error error;
 
 	memset(files, 0, sizeof(*files));
@@ -92,7 +92,7 @@ enum qr_error files_open(struct files_log *files, const char *path,
 	error = open_ring(files, problem);
 	if (error != QR_OK)
 		return error;
-	store_recover_begin(files->log, segments, NULL);
+	store_recover_begin(files->log, &segments, NULL);
 	do {
 		files->recovered = store_recover_next(files->log, &entry);
 		if (files->recovered == QR_AGAIN)
