@@ -16,6 +16,8 @@
 #define DP_CONFIG_PATH_MAX 256
 #define DP_CONFIG_DIRECTORY_MAX 184 /* as a value: a line of the file, of 198 bytes, holds it */
 #define DP_CONFIG_VOTERS_MAX 7 /* of a log; dataplane/lcore holds it against consensus' bound */
+#define DP_CONFIG_SNAPSHOT_BYTES                                                                   \
+	((uint64_t)128 << 20) /* of log from one snapshot to the next; held there, too */
 
 enum dp_profile { DP_PROFILE_DEV, DP_PROFILE_LAB, DP_PROFILE_BARE_METAL };
 enum dp_idle { DP_IDLE_ADAPTIVE, DP_IDLE_POLL };
@@ -47,7 +49,9 @@ struct dp_log_config {
 	uint32_t partitions;
 	qr_nodes replicas;
 	enum wire_durability durability;
-	qr_group first_group; /* assigned in the order of the file, from 1 */
+	uint64_t retention_bytes; /* what is kept at least; 0: no bound */
+	uint64_t retention_ns;	  /* likewise by age; with neither everything is kept */
+	qr_group first_group;	  /* assigned in the order of the file, from 1 */
 };
 
 struct dp_config {

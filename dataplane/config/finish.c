@@ -285,6 +285,47 @@ static enum qr_error check_nodes(const struct dp_config *config, struct dp_confi
 
 /* ---- [log NAME] ---- */
 
+/** A log begins where a segment does and a snapshot is: so much from one place to the next. */
+static uint64_t retention_step(const struct dp_config *config)
+{
+	uint64_t segments =
+		(DP_CONFIG_SNAPSHOT_BYTES + config->segment_bytes - 1) / config->segment_bytes;
+
+	return segments * config->segment_bytes;
+}
+
+static enum qr_error check_retention(const struct dp_config *config,
+				     const struct dp_log_config *log,
+				     struct dp_config_problem *problem)
+{
+	uint64_t step = retention_step(config);
+	char given[24];
+
+	if (log->retention_bytes == 0 && log->retention_ns == 0)
+		return QR_OK;
+	if (log->durability == WIRE_DURABLE_MEMORY) {
+		return dp_config_complain(
+			problem,
+			"[log %s] %s does not go with durability = memory, which takes no "
+			"snapshots that the log could begin at: remove it, or use durability = "
+			"quorum",
+			log->name, log->retention_bytes != 0 ? "retention_bytes" : "retention_age");
+	}
+	if (log->retention_bytes != 0 && log->retention_bytes < step) {
+		unsigned long long step_mib = (step + KIB * KIB - 1) / (KIB * KIB);
+
+		dp_config_value_format(dp_config_key_find("log", "retention_bytes"), log, given,
+				       sizeof(given));
+		return dp_config_complain(
+			problem,
+			"[log %s] retention_bytes = %s is too small: with segment = %lluK a log "
+			"gives up %lluM at a time; use %lluM or more, or 0 to keep everything",
+			log->name, given, (unsigned long long)config->segment_bytes / KIB, step_mib,
+			step_mib);
+	}
+	return QR_OK;
+}
+
 static enum qr_error check_log(const struct dp_config *config, const struct dp_log_config *log,
 			       struct dp_config_problem *problem)
 {
@@ -301,7 +342,7 @@ static enum qr_error check_log(const struct dp_config *config, const struct dp_l
 					  "[log %s] has %u replicas: name at most %u with replicas",
 					  log->name, qr_nodes_count(log->replicas), VOTERS_MAX);
 	}
-	return QR_OK;
+	return check_retention(config, log, problem);
 }
 
 static enum qr_error check_logs(const struct dp_config *config, struct dp_config_problem *problem)

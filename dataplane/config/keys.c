@@ -11,6 +11,8 @@
 #define KIB ((uint64_t)1 << 10)
 #define MIB ((uint64_t)1 << 20)
 #define GIB ((uint64_t)1 << 30)
+#define TIB ((uint64_t)1 << 40)
+#define DAY ((uint64_t)86400 * 1000000000)
 
 #define DISTANCE_MAX 3	/* edits between a mistyped name and the one that was meant */
 #define COMPARED_MAX 24 /* longer names are not guessed at */
@@ -127,6 +129,12 @@ static const struct dp_config_key keys[] = {
 	{LOG("durability", WORD, durability), .words = durability_words, .fallback = "quorum",
 	 .help = "quorum: acknowledged when on the disks of a majority; memory: for comparison "
 		 "only"},
+	{LOG("retention_bytes", SIZE, retention_bytes), .min = 0, .max = 1024 * TIB, .multiple = 1,
+	 .fallback = "0",
+	 .help = "what lies further back in a partition's log than this is given up; 0: nothing "
+		 "is, for its size"},
+	{LOG("retention_age", DURATION, retention_ns), .max = 36500 * DAY, .fallback = "0",
+	 .help = "what is older than this is given up; 0: nothing is, for its age"},
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))

@@ -14,7 +14,8 @@ enum dp_config_kind {
 	DP_KIND_WORD,	  /* one of `words` */
 	DP_KIND_SWITCH,	  /* on, off */
 	DP_KIND_NUMBER,	  /* min..max */
-	DP_KIND_SIZE,	  /* bytes with suffix K, M, G; min..max, a multiple of `multiple` */
+	DP_KIND_SIZE,	  /* bytes with suffix K, M, G, T; min..max, a multiple of `multiple` */
+	DP_KIND_DURATION, /* with suffix s, m, h, d, or 0; ns in the field, up to max */
 	DP_KIND_CPUS,	  /* such as 2,3 or 2-5 */
 	DP_KIND_IPV4,	  /* A.B.C.D */
 	DP_KIND_ENDPOINT, /* A.B.C.D:PORT */

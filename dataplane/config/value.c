@@ -213,7 +213,7 @@ static enum qr_error parse_number(const struct dp_config_key *key, void *object,
 /** Bytes as a person writes them: the largest suffix that leaves no remainder. */
 static void format_size(uint64_t bytes, char *text, size_t text_bytes)
 {
-	static const char suffixes[] = {'\0', 'K', 'M', 'G'};
+	static const char suffixes[] = {'\0', 'K', 'M', 'G', 'T'};
 	size_t i = 0;
 
 	while (bytes != 0 && bytes % 1024 == 0 && i + 1 < sizeof(suffixes)) {
@@ -237,6 +237,8 @@ static bool read_size(const char *text, uint64_t *ret_bytes)
 		shift = 20;
 	} else if (*text == 'G' || *text == 'g') {
 		shift = 30;
+	} else if (*text == 'T' || *text == 't') {
+		shift = 40;
 	}
 	if (shift != 0)
 		text++;
@@ -257,7 +259,7 @@ static enum qr_error parse_size(const struct dp_config_key *key, void *object, c
 	format_size(key->multiple, multiple, sizeof(multiple));
 	if (!read_size(text, &value) || value < key->min || value > key->max) {
 		return dp_config_complain(
-			problem, "%s = '%.80s' is not a size from %s to %s (suffix K, M or G)",
+			problem, "%s = '%.80s' is not a size from %s to %s (suffix K, M, G or T)",
 			key->name, text, min, max);
 	}
 	if (value % key->multiple != 0) {
@@ -265,6 +267,63 @@ static enum qr_error parse_size(const struct dp_config_key *key, void *object, c
 					  key->name, text, multiple);
 	}
 	store_integer(object, key->field, value);
+	return QR_OK;
+}
+
+struct duration_unit {
+	char suffix;
+	uint64_t ns;
+};
+
+static const struct duration_unit duration_units[] = {
+	{'d', 86400000000000u}, {'h', 3600000000000u}, {'m', 60000000000u}, {'s', 1000000000u}};
+
+#define DURATION_UNITS (sizeof(duration_units) / sizeof(duration_units[0]))
+
+/** The largest unit that leaves no remainder. */
+static void format_duration(uint64_t ns, char *text, size_t text_bytes)
+{
+	size_t i = 0;
+
+	while (i + 1 < DURATION_UNITS && ns % duration_units[i].ns != 0)
+		i++;
+	(void)snprintf(text, text_bytes, ns == 0 ? "%llu" : "%llu%c",
+		       (unsigned long long)(ns / duration_units[i].ns), duration_units[i].suffix);
+}
+
+/** A number without its unit would be taken for seconds by some and for hours by others: only 0. */
+static bool read_duration(const char *text, uint64_t max, uint64_t *ret_ns)
+{
+	uint64_t value;
+
+	if (!read_number(&text, max, &value))
+		return false;
+	*ret_ns = value;
+	if (*text == '\0')
+		return value == 0;
+	for (size_t i = 0; i < DURATION_UNITS; i++) {
+		if (*text != duration_units[i].suffix || value > max / duration_units[i].ns)
+			continue;
+		*ret_ns = value * duration_units[i].ns;
+		return text[1] == '\0';
+	}
+	return false;
+}
+
+static enum qr_error parse_duration(const struct dp_config_key *key, void *object, const char *text,
+				    struct dp_config_problem *problem)
+{
+	char max[24];
+	uint64_t ns;
+
+	format_duration(key->max, max, sizeof(max));
+	if (!read_duration(text, key->max, &ns)) {
+		return dp_config_complain(problem,
+					  "%s = '%.80s' is not a duration up to %s: give a whole "
+					  "number and d, h, m or s, such as 7d or 12h, or 0",
+					  key->name, text, max);
+	}
+	store_integer(object, key->field, ns);
 	return QR_OK;
 }
 
@@ -375,9 +434,10 @@ static const value_parser parsers[] = {
 	[DP_KIND_NAME] = parse_name,	 [DP_KIND_PATH] = parse_string,
 	[DP_KIND_TEXT] = parse_string,	 [DP_KIND_WORD] = parse_word,
 	[DP_KIND_SWITCH] = parse_switch, [DP_KIND_NUMBER] = parse_number,
-	[DP_KIND_SIZE] = parse_size,	 [DP_KIND_CPUS] = parse_cpus,
-	[DP_KIND_IPV4] = parse_ipv4,	 [DP_KIND_ENDPOINT] = parse_pair,
-	[DP_KIND_NETWORK] = parse_pair,	 [DP_KIND_NODES] = parse_nodes,
+	[DP_KIND_SIZE] = parse_size,	 [DP_KIND_DURATION] = parse_duration,
+	[DP_KIND_CPUS] = parse_cpus,	 [DP_KIND_IPV4] = parse_ipv4,
+	[DP_KIND_ENDPOINT] = parse_pair, [DP_KIND_NETWORK] = parse_pair,
+	[DP_KIND_NODES] = parse_nodes,
 };
 
 enum qr_error dp_config_value_parse(const struct dp_config_key *key, void *object, const char *text,
@@ -437,6 +497,9 @@ void dp_config_value_format(const struct dp_config_key *key, const void *object,
 		break;
 	case DP_KIND_SIZE:
 		format_size(value, text, text_bytes);
+		break;
+	case DP_KIND_DURATION:
+		format_duration(value, text, text_bytes);
 		break;
 	case DP_KIND_IPV4:
 		(void)snprintf(text, text_bytes, "%s", value != 0 ? ipv4 : "");

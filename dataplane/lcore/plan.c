@@ -18,6 +18,8 @@
 #define LOOPBACK 127u
 
 _Static_assert(DP_CONFIG_VOTERS_MAX == RAFT_VOTERS_MAX, "the configuration promises what raft can");
+_Static_assert(DP_CONFIG_SNAPSHOT_BYTES == (uint64_t)DP_SNAPSHOT_BLOCKS * QR_BLOCK_BYTES,
+	       "the configuration knows how far snapshots are apart");
 _Static_assert(DP_CONFIG_NODES_MAX <= DP_PEERS_MAX + 1, "every other node can be a peer");
 _Static_assert(DP_CONFIG_NODES_MAX <= WIRE_DESCRIPTION_NODES, "DESCRIPTION names every node");
 
@@ -134,6 +136,8 @@ void dp_plan_groups(const struct dp_plan *plan, qr_node node, struct dp_group_co
 			memcpy(group->name, log->name, sizeof(group->name));
 			group->replicas = log->replicas;
 			group->durability = log->durability;
+			group->retention_bytes = log->retention_bytes;
+			group->retention_ns = log->retention_ns;
 			group->priority = own->priority;
 		}
 	}

@@ -185,6 +185,15 @@ static void a_bad_value_says_what_is_allowed(void **state)
 		{"[log a]\nreplicas = 1;2\n", ""},
 		{"[log a]\nreplicas = 1x\n", "where a comma is due"},
 		{"[log a]\ndurability = none\n", "use one of quorum, memory"},
+		{"[log a]\nretention_bytes = -1\n", "is not a size from 0 to 1024T"},
+		{"[log a]\nretention_bytes = 1025T\n", "is not a size from 0 to 1024T"},
+		{"[log a]\nretention_age = 7\n", "such as 7d or 12h"},
+		{"[log a]\nretention_age = d\n", "such as 7d or 12h"},
+		{"[log a]\nretention_age = 7w\n", "such as 7d or 12h"},
+		{"[log a]\nretention_age = 7dd\n", "such as 7d or 12h"},
+		{"[log a]\nretention_age = 1.5h\n", "such as 7d or 12h"},
+		{"[log a]\nretention_age = 36501d\n", "is not a duration up to 36500d"},
+		{"[log a]\nretention_age = 99999999999999999999s\n", "up to 36500d"},
 	};
 
 	(void)state;
@@ -213,6 +222,14 @@ static void keys_must_agree_with_each_other(void **state)
 		{"[dataplane]\ndatagram_max = 100\n" WHOLE, "too small"},
 		{"[cluster]\nprofile = lab\n" WHOLE, "needs device and address"},
 		{LAB "[node 1]\ngateway = 10.1.0.1\n", "outside the network"},
+		{WHOLE "durability = memory\nretention_bytes = 1G\n",
+		 "[log events] retention_bytes does not go with durability = memory"},
+		{WHOLE "durability = memory\nretention_age = 1d\n",
+		 "[log events] retention_age does not go with durability = memory"},
+		{WHOLE "retention_bytes = 127M\n",
+		 "[log events] retention_bytes = 127M is too small: with segment = 65536K a log "
+		 "gives up 128M at a time; use 128M or more, or 0"},
+		{"[storage]\nsegment = 96M\n" WHOLE "retention_bytes = 128M\n", "use 192M or more"},
 		{"[dataplane]\nrun_dir = "
 		 "/0123456789012345678901234567890123456789012345678901234567"
 		 "8901234567890123456789\n" WHOLE,
@@ -222,6 +239,26 @@ static void keys_must_agree_with_each_other(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_says(bad[i].text, bad[i].says);
+}
+
+static void a_log_keeps_everything_unless_told_otherwise(void **state)
+{
+	(void)state;
+	assert_int_equal(finish(WHOLE), QR_OK);
+	assert_int_equal(config.logs[0].retention_bytes, 0);
+	assert_int_equal(config.logs[0].retention_ns, 0);
+	assert_int_equal(finish(WHOLE "retention_bytes = 128M\nretention_age = 90m\n"
+				      "[log b]\nretention_bytes = 2T\n[log c]\nretention_age = 7d\n"
+				      "[log d]\ndurability = memory\nretention_age = 0\n"),
+			 QR_OK);
+	assert_int_equal(config.logs[0].retention_bytes, 128 << 20);
+	assert_int_equal(config.logs[0].retention_ns, (uint64_t)5400 * 1000000000);
+	assert_int_equal(config.logs[1].retention_bytes, (uint64_t)2 << 40);
+	assert_int_equal(config.logs[1].retention_ns, 0);
+	assert_int_equal(config.logs[2].retention_ns, (uint64_t)7 * 86400 * 1000000000);
+	assert_int_equal(dp_config_set(&config, "log.b.retention_age", "36500d", &problem), QR_OK);
+	assert_int_equal(dp_config_set(&config, "log.b.retention_bytes", "0", &problem), QR_OK);
+	assert_int_equal(config.logs[1].retention_bytes, 0);
 }
 
 static void a_log_has_seven_replicas_at_most(void **state)
@@ -287,12 +324,15 @@ static void what_is_printed_says_the_same(void **state)
 
 	(void)state;
 	assert_int_equal(finish("[dataplane]\nlcore_list = 0,2-3\n[storage]\nrecord_max = 65535\n"
-				"direct_io = off\n" WHOLE "durability = memory\n"),
+				"direct_io = off\n" WHOLE "durability = memory\n"
+				"[log a]\nretention_bytes = 1536M\nretention_age = 36h\n"),
 			 QR_OK);
 	assert_true(dp_config_print(&config, first, sizeof(first)) < sizeof(first));
 	assert_non_null(strstr(first, "record_max = 65535\n"));
 	assert_non_null(strstr(first, "segment = 64M\n"));
 	assert_non_null(strstr(first, "replicas = 1,2,3\n"));
+	assert_non_null(strstr(first, "retention_bytes = 0\nretention_age = 0\n"));
+	assert_non_null(strstr(first, "retention_bytes = 1536M\nretention_age = 36h\n"));
 	assert_int_equal(finish(first), QR_OK);
 	assert_true(dp_config_print(&config, second, sizeof(second)) < sizeof(second));
 	assert_string_equal(first, second);
@@ -396,6 +436,7 @@ int main(void)
 		cmocka_unit_test(a_long_line_is_refused_not_cut),
 		cmocka_unit_test(a_bad_value_says_what_is_allowed),
 		cmocka_unit_test(keys_must_agree_with_each_other),
+		cmocka_unit_test(a_log_keeps_everything_unless_told_otherwise),
 		cmocka_unit_test(a_log_has_seven_replicas_at_most),
 		cmocka_unit_test(one_setting_has_a_name_with_dots),
 		cmocka_unit_test(the_environment_names_a_section_and_a_key),

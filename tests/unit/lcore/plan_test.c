@@ -43,6 +43,19 @@ static void groups_are_the_same_on_every_node_but_for_the_priority(void **state)
 	assert_int_equal(other[0].priority, 50);
 }
 
+static void what_a_log_keeps_holds_for_each_of_its_groups(void **state)
+{
+	(void)state;
+	make(NODES "[log a]\npartitions = 2\nretention_bytes = 1G\n[log b]\nretention_age = 2h\n",
+	     2);
+	dp_plan_groups(&plan, 1, groups);
+	assert_int_equal(groups[0].retention_bytes, 1 << 30);
+	assert_int_equal(groups[1].retention_bytes, 1 << 30);
+	assert_int_equal(groups[1].retention_ns, 0);
+	assert_int_equal(groups[2].retention_bytes, 0);
+	assert_int_equal(groups[2].retention_ns, (uint64_t)7200 * 1000000000);
+}
+
 static void a_core_knows_its_peers_and_all_endpoints(void **state)
 {
 	(void)state;
@@ -120,6 +133,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(groups_are_the_same_on_every_node_but_for_the_priority),
+		cmocka_unit_test(what_a_log_keeps_holds_for_each_of_its_groups),
 		cmocka_unit_test(a_core_knows_its_peers_and_all_endpoints),
 		cmocka_unit_test(extra_endpoints_follow_the_highest_node),
 		cmocka_unit_test(datagrams_fit_the_link_and_the_clients),
