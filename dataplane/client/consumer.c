@@ -8,7 +8,9 @@
  * taken like any other. slice.c puts them in order.
  *
  * Any replica may be asked. One that lags refuses offsets that it has not seen committed; only when
- * all of them do so, and none ever delivered, does the offset lie outside the log.
+ * all of them do so, and none ever delivered, does the offset lie outside the log. One that refuses
+ * an offset which it has seen committed has given it up, and so have all, since they agreed on it:
+ * its word ends the consumer, and says where the log begins now.
  */
 #include "dataplane/client/internal.h"
 
@@ -83,6 +85,11 @@ qr_offset dp_consumer_next(const struct dp_consumer *consumer)
 qr_offset dp_consumer_committed(const struct dp_consumer *consumer)
 {
 	return consumer->committed;
+}
+
+qr_offset dp_consumer_start(const struct dp_consumer *consumer)
+{
+	return consumer->start;
 }
 
 bool dp_consumer_is_done(const struct dp_consumer *consumer)
@@ -193,7 +200,9 @@ static void refused(struct dp_consumer *consumer, qr_node from, const struct wir
 		return;
 	}
 	if (records->status == QR_OUT_OF_RANGE && !lags) {
-		dp_consumer_end(consumer, QR_OUT_OF_RANGE); /* before the first record kept */
+		if (records->offset > consumer->next)
+			consumer->start = records->offset;
+		dp_consumer_end(consumer, QR_OUT_OF_RANGE);
 		return;
 	}
 	if (++consumer->refusals >= qr_nodes_count(route->replicas) &&

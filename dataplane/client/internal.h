@@ -108,6 +108,7 @@ struct dp_consumer {
 
 	qr_offset next;
 	qr_offset committed;
+	qr_offset start; /* that a refusal named; 0 none */
 	bool paused;
 	bool done;
 	enum qr_error error;

@@ -197,6 +197,11 @@ qr_offset dp_consumer_committed(const struct dp_consumer *consumer);
 bool dp_consumer_is_done(const struct dp_consumer *consumer);
 /** QR_OK, or what ended it: OUT_OF_RANGE, CORRUPT, TOO_LARGE, TIMED_OUT, ... */
 enum qr_error dp_consumer_error(const struct dp_consumer *consumer);
+/**
+ * After OUT_OF_RANGE: the first record that the log still has, when the next one to be delivered
+ * has been given up; 0: it lies beyond the log's end.
+ */
+qr_offset dp_consumer_start(const struct dp_consumer *consumer);
 /** Stop asking until resumed: what has been asked for may still be delivered. */
 void dp_consumer_pause(struct dp_consumer *consumer, bool paused);
 

@@ -53,7 +53,7 @@ enum quorate_error {
 	QUORATE_EXPIRED,       /* the session has expired: open another producer */
 	QUORATE_DENIED,	       /* the ticket does not permit it */
 	QUORATE_TOO_LARGE,     /* the record is over the limit */
-	QUORATE_OUT_OF_RANGE,  /* the offset is outside the log */
+	QUORATE_OUT_OF_RANGE,  /* beyond the log's end, or given up: quorate_reader_start */
 	QUORATE_CONFIG,	       /* an option or endpoint is invalid */
 	QUORATE_LOCKED,
 	QUORATE_NOT_FOUND, /* no such log or partition */
@@ -257,6 +257,12 @@ QUORATE_API int quorate_reader_open(struct quorate_client *client, const char *l
 QUORATE_API void quorate_reader_close(struct quorate_reader *reader);
 /** Whether it has come to its end; ret_error then says whether by an error (NULL is fine). */
 QUORATE_API bool quorate_reader_done(const struct quorate_reader *reader, int *ret_error);
+/**
+ * After OUT_OF_RANGE: the offset of the first record that is kept, when the next one to come is
+ * older than what the log's retention keeps; a new reader can begin there. 0: it lies beyond the
+ * end.
+ */
+QUORATE_API uint64_t quorate_reader_start(const struct quorate_reader *reader);
 /** The offset of the next record to come. */
 QUORATE_API uint64_t quorate_reader_next(const struct quorate_reader *reader);
 /** Stop and resume asking for more; a little may still come after a stop. */

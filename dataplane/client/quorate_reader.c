@@ -106,6 +106,11 @@ bool quorate_reader_done(const struct quorate_reader *reader, int *ret_error)
 	return true;
 }
 
+uint64_t quorate_reader_start(const struct quorate_reader *reader)
+{
+	return dp_consumer_start(reader->machine);
+}
+
 uint64_t quorate_reader_next(const struct quorate_reader *reader)
 {
 	return dp_consumer_next(reader->machine);

@@ -242,6 +242,7 @@ static void an_offset_beyond_the_end_is_an_error(void **state)
 	open_consumer();
 	run_to_the_end(SECOND);
 	assert_int_equal(dp_consumer_error(consumer), QR_OUT_OF_RANGE);
+	assert_int_equal(dp_consumer_start(consumer), 0);
 	assert_true(seen_records == 0);
 }
 
@@ -254,6 +255,27 @@ static void an_offset_before_the_start_is_an_error(void **state)
 	open_consumer();
 	run_to_the_end(SECOND);
 	assert_int_equal(dp_consumer_error(consumer), QR_OUT_OF_RANGE);
+	assert_int_equal(dp_consumer_start(consumer), 50);
+}
+
+static void what_is_given_up_while_it_is_read_names_the_new_start(void **state)
+{
+	(void)state;
+	start(27, 100, 100);
+	config.follow = true;
+	open_consumer();
+	run_to_the_end(SECOND);
+	assert_true(seen_next == 100);
+	dp_consumer_pause(consumer, true);
+	run_to_the_end(SECOND);
+	put(100, 100);
+	fake->start = 150;
+	dp_consumer_pause(consumer, false);
+	run_to_the_end(SECOND);
+	assert_true(dp_consumer_is_done(consumer));
+	assert_int_equal(dp_consumer_error(consumer), QR_OUT_OF_RANGE);
+	assert_int_equal(dp_consumer_start(consumer), 150);
+	assert_true(seen_next == 100);
 }
 
 static void without_any_node_the_wait_has_an_end(void **state)
@@ -361,6 +383,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_replica_that_lags_is_left, finish),
 		cmocka_unit_test_teardown(an_offset_beyond_the_end_is_an_error, finish),
 		cmocka_unit_test_teardown(an_offset_before_the_start_is_an_error, finish),
+		cmocka_unit_test_teardown(what_is_given_up_while_it_is_read_names_the_new_start,
+					  finish),
 		cmocka_unit_test_teardown(without_any_node_the_wait_has_an_end, finish),
 		cmocka_unit_test_teardown(a_pause_stops_the_asking, finish),
 		cmocka_unit_test_teardown(a_record_larger_than_the_memory_for_it_is_an_error,

@@ -365,6 +365,7 @@ static void on_read(struct fake *fake, qr_node node, const struct wire_message *
 		none.status = QR_BUSY;
 	} else if (read.offset > end || read.offset < fake->start) {
 		none.status = QR_OUT_OF_RANGE;
+		none.offset = fake->start;
 	}
 	if (none.status != QR_OK || read.offset == end) {
 		send_records(fake, node, &none);
