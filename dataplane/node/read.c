@@ -590,6 +590,7 @@ static void tail_reply(struct dp_core *core, const struct dp_group *group, uint6
 		.request = request,
 		.status = status,
 		.leader = status == QR_NOT_LEADER ? group->raft.leader : 0,
+		.start = status == QR_OK ? store_log_start(group->log).offset : 0,
 		.end = group->committed_end,
 	};
 }
