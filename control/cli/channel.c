@@ -65,6 +65,15 @@ void ctl_channel_complain(const struct ctl_channel *channel, enum qr_error error
 		     qr_error_text(error), advice(error));
 }
 
+void ctl_channel_complain_of_start(const struct ctl_channel *channel, qr_offset offset,
+				   qr_offset start)
+{
+	ctl_complain("offset %llu of log '%s', partition %u, is gone: retention keeps it from %llu "
+		     "on; read from there with --from %llu, or --from start",
+		     (unsigned long long)offset, channel->log, channel->partition,
+		     (unsigned long long)start, (unsigned long long)start);
+}
+
 static enum ctl_exit complain_of_log(const struct ctl_channel *channel,
 				     const struct quorate_description *description)
 {
@@ -310,12 +319,24 @@ enum ctl_exit ctl_channel_consume(struct ctl_channel *channel, qr_offset from, q
 	enum qr_error error;
 
 	QR_ASSERT(channel->events.on_record != NULL && from < until);
+	quorate_reader_close(channel->reader);
+	channel->reader = NULL;
 	channel->until = until;
 	error = open_reader(channel, from);
 	if (error == QR_OK)
 		return CTL_EXIT_OK;
 	ctl_channel_complain(channel, error);
 	return CTL_EXIT_FAILED;
+}
+
+qr_offset ctl_channel_next(const struct ctl_channel *channel)
+{
+	return quorate_reader_next(channel->reader);
+}
+
+qr_offset ctl_channel_start(const struct ctl_channel *channel)
+{
+	return channel->reader != NULL ? quorate_reader_start(channel->reader) : 0;
 }
 
 /* A record larger than was reckoned with: go on from there with room for the largest there can be.

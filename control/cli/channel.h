@@ -59,14 +59,22 @@ QR_MUST_USE enum qr_error ctl_channel_append(struct ctl_channel *channel, struct
 uint64_t ctl_channel_pending(const struct ctl_channel *channel);
 size_t ctl_channel_record_max(const struct ctl_channel *channel);
 
-/** Begin to read. @param until  UINT64_MAX: follow for ever. */
+/** Begin to read, or begin anew. @param until  UINT64_MAX: follow for ever. */
 enum ctl_exit ctl_channel_consume(struct ctl_channel *channel, qr_offset from, qr_offset until);
 bool ctl_channel_is_done(const struct ctl_channel *channel);
+/** The offset of the next record to come. */
+qr_offset ctl_channel_next(const struct ctl_channel *channel);
+/** After QR_OUT_OF_RANGE: where the log begins now, if the next record has been given up; else 0.
+ */
+qr_offset ctl_channel_start(const struct ctl_channel *channel);
 
 /** QR_OK, or what ended the producer or the consumer. */
 enum qr_error ctl_channel_error(const struct ctl_channel *channel);
 /** Tell why: `error` in words, and the next step. */
 void ctl_channel_complain(const struct ctl_channel *channel, enum qr_error error);
+/** Tell that the record at `offset` has been given up, and that `start` is the first one kept. */
+void ctl_channel_complain_of_start(const struct ctl_channel *channel, qr_offset offset,
+				   qr_offset start);
 
 /**
  * Send, wait until something comes in, `until` has passed, or a descriptor of the caller is ready,

@@ -4,6 +4,10 @@
  * Records are gathered in one buffer, which is written whenever it is full and at the end of every
  * turn, so that --follow shows a record as soon as it is committed. A reader of ours that goes away
  * (`| head`) ends the command quietly: it has what it wanted.
+ *
+ * Retention may take the first records away between the answer where the log begins and the first
+ * request for them. Whoever asked for the start means whatever it is; whoever named an offset is
+ * told that it is gone.
  */
 #include "control/cli/base64.h"
 #include "control/cli/channel.h"
@@ -40,7 +44,8 @@ enum { KEY_FROM = 0x2000, KEY_OFFSETS, KEY_RAW };
 
 static const struct argp_option options_table[] = {
 	{"partition", 'p', "P", 0, "partition to read, when the log has several", 0},
-	{"from", KEY_FROM, "OFFSET|start|end", 0, "where to begin; default start", 0},
+	{"from", KEY_FROM, "OFFSET|start|end", 0,
+	 "where to begin; default start, the first record kept", 0},
 	{"follow", 'f', NULL, 0, "wait for new records, until interrupted", 0},
 	{"count", 'n', "N", 0, "stop after N records", 0},
 	{"offsets", KEY_OFFSETS, NULL, 0, "put the offset and a tab in front of each record", 0},
@@ -238,14 +243,19 @@ static void on_record(void *context, qr_offset offset, struct qr_span record)
 	}
 }
 
+/* What to read: from the first record to the end that the log had, or for ever. */
+struct range {
+	qr_offset from;
+	qr_offset end; /* UINT64_MAX: --follow */
+};
+
 /* The range to read, by the log's start and end. */
 static enum ctl_exit find_range(struct ctl_channel *channel, const struct arguments *arguments,
-				qr_offset *ret_from, qr_offset *ret_until)
+				struct range *ret_range)
 {
 	qr_offset start;
 	qr_offset end;
 	qr_offset from;
-	qr_offset until;
 	enum ctl_exit result = ctl_channel_tail(channel, &start, &end);
 
 	if (result != CTL_EXIT_OK)
@@ -253,39 +263,78 @@ static enum ctl_exit find_range(struct ctl_channel *channel, const struct argume
 	from = arguments->from == FROM_START ? start
 	       : arguments->from == FROM_END ? end
 					     : arguments->offset;
-	if (from < start || from > end) {
+	if (from < start) {
+		ctl_channel_complain_of_start(channel, from, start);
+		return CTL_EXIT_FAILED;
+	}
+	if (from > end) {
 		ctl_complain("offset %llu is outside the log: it holds %llu to %llu; give --from "
 			     "start or --from end",
 			     (unsigned long long)from, (unsigned long long)start,
 			     (unsigned long long)end - (end > start));
 		return CTL_EXIT_FAILED;
 	}
-	until = arguments->follow ? UINT64_MAX : end;
-	if (arguments->count < until - from)
-		until = from + arguments->count;
-	*ret_from = from;
-	*ret_until = until;
+	*ret_range = (struct range){.from = from, .end = arguments->follow ? UINT64_MAX : end};
 	return CTL_EXIT_OK;
 }
 
-static enum ctl_exit read_range(struct ctl_channel *channel, struct output *output, qr_offset from,
-				qr_offset until)
+/* Until the range is read, or something ends it. */
+static enum qr_error read_on(struct ctl_channel *channel, struct output *output)
 {
 	struct pollfd interrupted = {.fd = ctl_interrupt_fd(), .events = POLLIN};
 	enum qr_error error = QR_OK;
 
-	if (from == until)
-		return CTL_EXIT_OK;
-	if (ctl_channel_consume(channel, from, until) != CTL_EXIT_OK)
-		return CTL_EXIT_FAILED;
 	while (!ctl_channel_is_done(channel) && error == QR_OK && !output->closed &&
 	       !ctl_interrupt_is_wanted()) {
 		ctl_channel_turn(channel, &interrupted, ctl_clock_now() + TURN);
 		flush(output);
 		error = ctl_channel_error(channel);
 	}
-	if (error != QR_OK && !output->closed) {
+	return error;
+}
+
+/* The start has moved on before the first record came, and the start is what was asked for. */
+static bool follows_start(const struct ctl_channel *channel, const struct output *output,
+			  enum qr_error error, struct range *range)
+{
+	qr_offset start = ctl_channel_start(channel);
+
+	if (error != QR_OUT_OF_RANGE || start <= range->from || output->count != 0 ||
+	    output->arguments->from != FROM_START)
+		return false;
+	range->from = start < range->end ? start : range->end;
+	return true;
+}
+
+static void complain(const struct ctl_channel *channel, enum qr_error error)
+{
+	qr_offset start = error == QR_OUT_OF_RANGE ? ctl_channel_start(channel) : 0;
+
+	if (start != 0) {
+		ctl_channel_complain_of_start(channel, ctl_channel_next(channel), start);
+	} else {
 		ctl_channel_complain(channel, error);
+	}
+}
+
+static enum ctl_exit read_range(struct ctl_channel *channel, struct output *output,
+				struct range range)
+{
+	enum qr_error error;
+
+	do {
+		uint64_t left = range.end - range.from;
+
+		if (output->arguments->count < left)
+			left = output->arguments->count;
+		if (left == 0)
+			return CTL_EXIT_OK;
+		if (ctl_channel_consume(channel, range.from, range.from + left) != CTL_EXIT_OK)
+			return CTL_EXIT_FAILED;
+		error = read_on(channel, output);
+	} while (follows_start(channel, output, error, &range));
+	if (error != QR_OK && !output->closed) {
+		complain(channel, error);
 		return CTL_EXIT_FAILED;
 	}
 	if (output->failed || (ctl_interrupt_is_wanted() && !output->arguments->follow))
@@ -304,9 +353,8 @@ enum ctl_exit ctl_read_run(int argc, char **argv, struct ctl_options *options)
 	struct ctl_channel_events events = {.on_record = on_record, .context = &output};
 	struct ctl_channel *channel = NULL;
 	struct ctl_target target;
+	struct range range;
 	enum ctl_exit result;
-	qr_offset from;
-	qr_offset until;
 
 	if (!ctl_options_parse(&argp, argc, argv, &arguments))
 		return CTL_EXIT_USAGE;
@@ -319,9 +367,9 @@ enum ctl_exit ctl_read_run(int argc, char **argv, struct ctl_options *options)
 				  &channel);
 	ctl_interrupt_catch();
 	if (result == CTL_EXIT_OK)
-		result = find_range(channel, &arguments, &from, &until);
+		result = find_range(channel, &arguments, &range);
 	if (result == CTL_EXIT_OK)
-		result = read_range(channel, &output, from, until);
+		result = read_range(channel, &output, range);
 	ctl_channel_close(channel);
 	ctl_target_fini(&target);
 	free(output.buffer);

@@ -147,6 +147,30 @@ static void a_record_over_the_limit_is_refused_and_the_rest_goes_on(void **state
 	fake_node_stop(&fake);
 }
 
+static void what_has_been_given_up_names_where_the_log_begins(void **state)
+{
+	struct ctl_channel *channel;
+	qr_offset start;
+	qr_offset end;
+
+	(void)state;
+	fake_node_start(&fake, 0);
+	channel = open_channel("events", 0, CTL_EXIT_OK);
+	append_all(channel, 0);
+	atomic_store(&fake.start, 1000);
+	assert_int_equal(ctl_channel_tail(channel, &start, &end), CTL_EXIT_OK);
+	assert_true(start == 1000 && end == RECORDS);
+	assert_int_equal(ctl_channel_consume(channel, 999, end), CTL_EXIT_OK);
+	while (!ctl_channel_is_done(channel))
+		ctl_channel_turn(channel, NULL, ctl_clock_now() + SECOND);
+	assert_int_equal(ctl_channel_error(channel), QR_OUT_OF_RANGE);
+	assert_true(ctl_channel_next(channel) == 999 && ctl_channel_start(channel) == 1000);
+	ctl_channel_complain_of_start(channel, 999, 1000);
+	read_all(channel, 1000, end); /* with the same channel */
+	ctl_channel_close(channel);
+	fake_node_stop(&fake);
+}
+
 static void the_partition_must_be_clear(void **state)
 {
 	(void)state;
@@ -164,6 +188,7 @@ int main(void)
 		cmocka_unit_test(what_is_appended_is_read_back),
 		cmocka_unit_test(a_window_bounds_what_is_unanswered),
 		cmocka_unit_test(a_record_over_the_limit_is_refused_and_the_rest_goes_on),
+		cmocka_unit_test(what_has_been_given_up_names_where_the_log_begins),
 		cmocka_unit_test(the_partition_must_be_clear),
 	};
 

@@ -90,7 +90,8 @@ static void status(struct exchange *exchange, const struct wire_message *message
 
 static void tail(struct exchange *exchange, const struct wire_message *message)
 {
-	struct wire_tail_reply answer = {.end = exchange->fake->record_count};
+	struct wire_tail_reply answer = {.start = atomic_load(&exchange->fake->start),
+					 .end = exchange->fake->record_count};
 	struct wire_tail question;
 
 	if (wire_get_tail(message, &question) != QR_OK)
@@ -201,6 +202,20 @@ static void send_pieces(struct exchange *exchange, qr_group group, struct wire_r
 	records->piece_offset = 0;
 }
 
+static void refuse(struct exchange *exchange, qr_group group, uint64_t request, qr_offset start)
+{
+	const struct wire_records records = {
+		.request = request,
+		.status = QR_OUT_OF_RANGE,
+		.offset = start,
+		.last = true,
+		.committed = exchange->fake->record_count,
+	};
+
+	wire_put_records(begin(exchange), group, &records);
+	send_out(exchange);
+}
+
 static void send_records(struct exchange *exchange, const struct wire_message *message)
 {
 	const struct fake_node *fake = exchange->fake;
@@ -211,6 +226,10 @@ static void send_records(struct exchange *exchange, const struct wire_message *m
 
 	if (wire_get_read(message, &question) != QR_OK || question.offset >= fake->record_count)
 		return; /* at the end: nothing to say */
+	if (question.offset < atomic_load(&fake->start)) {
+		refuse(exchange, message->group, question.request, atomic_load(&fake->start));
+		return;
+	}
 	records.request = question.request;
 	next = question.offset;
 	while (next < fake->record_count && !records.last) {

@@ -21,6 +21,7 @@ struct fake_node {
 	uint64_t cluster;
 	unsigned ignored;	   /* datagrams at the beginning that are lost */
 	uint32_t record_max_bytes; /* what it tells */
+	atomic_ullong start;	   /* the first record that it gives */
 	atomic_bool stop;
 	pthread_t thread;
 
