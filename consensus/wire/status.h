@@ -58,9 +58,9 @@ struct wire_status_group {
 	qr_index last;
 	qr_index durable;
 	qr_index commit;
-	qr_offset start;
-	qr_offset end; /* committed records */
-	uint64_t log_bytes;
+	qr_offset start;    /* the first record that is kept */
+	qr_offset end;	    /* one past the last committed record */
+	uint64_t log_bytes; /* of the log from its start on */
 	uint32_t sessions;
 	uint64_t elections;
 	uint32_t peer_count;

@@ -126,6 +126,7 @@ static void add_replica(struct ctl_table *table, const struct ctl_cluster *clust
 	ctl_table_cell(table, CTL_STYLE_NONE, "%llu", (unsigned long long)group->commit);
 	ctl_table_cell(table, CTL_STYLE_NONE, "%llu", (unsigned long long)group->durable);
 	add_lag(table, replica, leader);
+	ctl_table_cell(table, CTL_STYLE_NONE, "%s", ctl_units_count(group->start).text);
 	ctl_table_cell(table, CTL_STYLE_NONE, "%s",
 		       ctl_units_count(group->end - group->start).text);
 	ctl_table_cell(table, group->condition == QR_OK ? CTL_STYLE_GOOD : CTL_STYLE_BAD, "%s",
@@ -136,13 +137,14 @@ static void add_replica(struct ctl_table *table, const struct ctl_cluster *clust
 static void print_groups(const struct ctl_cluster *cluster, FILE *stream, unsigned cells)
 {
 	static const struct ctl_column columns[] = {
-		{"LOG", CTL_ALIGN_LEFT, 0},	 {"GROUP", CTL_ALIGN_RIGHT, 2},
-		{"NODE", CTL_ALIGN_RIGHT, 0},	 {"ROLE", CTL_ALIGN_LEFT, 0},
-		{"TERM", CTL_ALIGN_RIGHT, 0},	 {"COMMIT", CTL_ALIGN_RIGHT, 0},
-		{"DURABLE", CTL_ALIGN_RIGHT, 0}, {"LAG", CTL_ALIGN_RIGHT, 0},
-		{"RECORDS", CTL_ALIGN_RIGHT, 1}, {"CONDITION", CTL_ALIGN_LEFT, 0},
+		{"LOG", CTL_ALIGN_LEFT, 0},	  {"GROUP", CTL_ALIGN_RIGHT, 2},
+		{"NODE", CTL_ALIGN_RIGHT, 0},	  {"ROLE", CTL_ALIGN_LEFT, 0},
+		{"TERM", CTL_ALIGN_RIGHT, 0},	  {"COMMIT", CTL_ALIGN_RIGHT, 0},
+		{"DURABLE", CTL_ALIGN_RIGHT, 0},  {"LAG", CTL_ALIGN_RIGHT, 0},
+		{"START", CTL_ALIGN_RIGHT, 3},	  {"RECORDS", CTL_ALIGN_RIGHT, 1},
+		{"CONDITION", CTL_ALIGN_LEFT, 0},
 	};
-	struct ctl_table *table = ctl_table_create(columns, 10);
+	struct ctl_table *table = ctl_table_create(columns, 11);
 
 	for (uint32_t i = 0; i < cluster->replica_count; i++)
 		add_replica(table, cluster, &cluster->replicas[i]);

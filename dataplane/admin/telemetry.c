@@ -64,6 +64,7 @@ static void put_counters(struct rte_tel_data *dict, const struct dp_slot_view *v
 	put(dict, "transfers", load(&stats->transfers));
 	put(dict, "damaged_entries", load(&stats->damaged_entries));
 	put(dict, "repaired_entries", load(&stats->repaired_entries));
+	put(dict, "installs", load(&stats->installs));
 	put(dict, "scrubbed_bytes", load(&stats->scrubbed_bytes));
 	put(dict, "scrub_passes", load(&stats->scrub_passes));
 	put(dict, "polls", load(&stats->polls));
@@ -75,6 +76,7 @@ static void put_counters(struct rte_tel_data *dict, const struct dp_slot_view *v
 	put(dict, "buffers_short", view->counters.buffers_short);
 	put(dict, "recovered", view->recovered);
 	put(dict, "ready_segments", view->ready_segments);
+	put(dict, "dropped_segments", view->dropped_segments);
 	put(dict, "group_count", view->group_count);
 }
 
@@ -118,6 +120,7 @@ static void put_group(struct rte_tel_data *groups, const struct wire_status_grou
 	put(dict, "last", status->last);
 	put(dict, "durable", status->durable);
 	put(dict, "commit", status->commit);
+	put(dict, "start", status->start);
 	put(dict, "records", status->end);
 	put(dict, "elections", status->elections);
 	put(dict, "sessions", status->sessions);

@@ -105,6 +105,7 @@ struct dp_slot {
 	bool recovered;
 	bool stopped;
 	uint32_t ready_segments;
+	uint64_t dropped_segments;
 } __rte_cache_aligned;
 
 struct dp_lcore {

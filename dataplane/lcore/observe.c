@@ -25,6 +25,7 @@ bool dp_process_view(struct dp_process *process, unsigned number, struct dp_slot
 		.group_count = slot->snapshot_count,
 		.recovered = __atomic_load_n(&slot->recovered, __ATOMIC_ACQUIRE),
 		.ready_segments = __atomic_load_n(&slot->ready_segments, __ATOMIC_RELAXED),
+		.dropped_segments = load(&slot->dropped_segments),
 		.stats = dp_core_stats(slot->core),
 		.counters = {.handed_over = load(&slot->counters.handed_over),
 			     .handover_dropped = load(&slot->counters.handover_dropped),

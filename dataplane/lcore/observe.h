@@ -27,7 +27,8 @@ struct dp_slot_view {
 	uint32_t group_count;
 	bool recovered;
 	uint32_t ready_segments;
-	struct dp_stats *stats; /* relaxed loads only */
+	uint64_t dropped_segments; /* given up, and removed, since the start */
+	struct dp_stats *stats;	   /* relaxed loads only */
 	struct dp_slot_counters counters;
 };
 

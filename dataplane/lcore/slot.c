@@ -274,6 +274,8 @@ static void tick(struct dp_slot *slot, qr_ns now_ns)
 	take_snapshot(slot);
 	__atomic_store_n(&slot->ready_segments, dp_core_ready_segments(slot->core),
 			 __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->dropped_segments, dp_core_dropped_segments(slot->core),
+			 __ATOMIC_RELAXED);
 	/* L0: release; who sees it sees what recovery wrote. Pairs with L1 in process.c. */
 	__atomic_store_n(&slot->recovered, dp_core_is_recovered(slot->core), __ATOMIC_RELEASE);
 }

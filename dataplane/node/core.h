@@ -193,6 +193,8 @@ bool dp_core_is_stopped(const struct dp_core *core);
 bool dp_core_is_recovered(const struct dp_core *core);
 /** Ready segments in front of the tail, the fewest of its groups: a benchmark waits for them. */
 uint32_t dp_core_ready_segments(const struct dp_core *core);
+/** Segments that its groups have given up and removed since the start. */
+uint64_t dp_core_dropped_segments(const struct dp_core *core);
 struct dp_stats *dp_core_stats(struct dp_core *core);
 
 /** One group as it is now, for status and for tests. */

@@ -42,6 +42,24 @@ static void describe_peers(const struct dp_core *core, const struct dp_group *gr
 	}
 }
 
+/** Log space from where the log begins; its tail may still be in front of that segment. */
+static uint64_t log_bytes(const struct dp_core *core, const struct dp_group *group)
+{
+	qr_block first = store_log_start(group->log).segment * core->config.geometry.segment_blocks;
+	qr_block tail = store_log_tail(group->log);
+
+	return tail > first ? (tail - first) * QR_BLOCK_BYTES : 0;
+}
+
+uint64_t dp_core_dropped_segments(const struct dp_core *core)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t g = 0; g < core->group_count; g++)
+		sum += store_log_counters(core->groups[g].log).dropped;
+	return sum;
+}
+
 enum qr_error dp_core_describe_group(const struct dp_core *core, uint32_t position,
 				     struct wire_status_group *ret_status)
 {
@@ -64,8 +82,9 @@ enum qr_error dp_core_describe_group(const struct dp_core *core, uint32_t positi
 	ret_status->last = group->raft.last;
 	ret_status->durable = group->raft.durable.index;
 	ret_status->commit = group->raft.commit;
+	ret_status->start = store_log_start(group->log).offset;
 	ret_status->end = group->committed_end;
-	ret_status->log_bytes = store_log_tail(group->log) * QR_BLOCK_BYTES;
+	ret_status->log_bytes = log_bytes(core, group);
 	ret_status->sessions = dp_sessions_count(group->sessions);
 	ret_status->elections = group->elections;
 	describe_peers(core, group, ret_status);

@@ -281,6 +281,8 @@ def telemetry(nodes):
             check(core["rx_datagrams"] > 0 and core["polls"] > 0, f"counters {core}")
             check({"drops", "stages_ns", "groups"} <= set(core), f"parts {set(core)}")
             equal(len(core["groups"]), 3, "groups")
+            equal((core["installs"], core["dropped_segments"]), (0, 0), "nothing was given up")
+            check(all(group["start"] == 0 for group in core["groups"].values()), "starts")
         client.send(b"/quorate/stats,9")
         check(json.loads(client.recv(65536))["/quorate/stats"] in (None, {}), "node 9 has stats")
 
