@@ -9,9 +9,14 @@
 #include "storage/io/internal.h"
 
 #include "consensus/base/assert.h"
+#include "storage/format/snapshot.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+
+_Static_assert(IO_SNAPSHOT_SEGMENT > STORE_SEGMENTS_MAX &&
+		       STORE_SNAPSHOTS <= UINT64_MAX - IO_SNAPSHOT_SEGMENT,
+	       "a snapshot is never taken for a segment");
 
 static uint32_t find(struct store_io *io, uint32_t group, uint64_t segment)
 {

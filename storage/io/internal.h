@@ -16,7 +16,7 @@
 #include <liburing.h>
 
 #define IO_NONE UINT32_MAX
-#define IO_SNAPSHOT_SEGMENT (UINT64_MAX - 1) /* the first snapshot file's place among segments */
+#define IO_SNAPSHOT_SEGMENT ((uint64_t)1 << 63) /* the first snapshot file's place among segments */
 
 /** Say in `problem` what is wrong and what to do; returns `error`. */
 enum qr_error store_problem_set(struct store_problem *problem, enum qr_error error,

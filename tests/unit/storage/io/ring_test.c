@@ -192,6 +192,51 @@ static void segments_are_written_not_merely_allocated(void **state)
 	files_close(&files);
 }
 
+static void write_snapshot(uint32_t number, uint8_t *block)
+{
+	struct store_completion done;
+	const struct store_op op = {
+		.kind = STORE_OP_WRITE_SNAPSHOT,
+		.group = FILES_GROUP,
+		.segment = number,
+		.data = block,
+		.size_bytes = QR_BLOCK_BYTES,
+		.blocks = 1,
+	};
+
+	memset(block, (int)number + 1, QR_BLOCK_BYTES);
+	assert_int_equal(store_io_submit(files.io, &op, 1), 1);
+	while (store_io_reap(files.io, &done, 1) == 0)
+		continue;
+	assert_int_equal(done.result, QR_OK);
+}
+
+/** None of them is taken for another, or for a segment. */
+static void every_snapshot_has_a_file_of_its_own(void **state)
+{
+	static _Alignas(4096) uint8_t block[QR_BLOCK_BYTES];
+
+	(void)state;
+	open_log();
+	append_up_to(100);
+	for (uint32_t n = 0; n < STORE_SNAPSHOTS; n++)
+		write_snapshot(n, block);
+	for (uint32_t n = 0; n < STORE_SNAPSHOTS; n++) {
+		char name[PATH_MAX + 64];
+		int fd;
+
+		(void)snprintf(name, sizeof(name), "%s/group-%08x/snapshot-%u", path, FILES_GROUP,
+			       n);
+		fd = open(name, O_RDONLY | O_CLOEXEC);
+		assert_true(fd >= 0);
+		assert_int_equal(read(fd, block, sizeof(block)), sizeof(block));
+		assert_int_equal(block[0], n + 1);
+		(void)close(fd);
+	}
+	read_all(100);
+	files_close(&files);
+}
+
 static void a_full_disk_refuses_appends_and_resumes(void **state)
 {
 	char filler[PATH_MAX + 16];
@@ -240,6 +285,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_missing_range_is_said_to_be_missing, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(segments_are_written_not_merely_allocated, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(every_snapshot_has_a_file_of_its_own, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_full_disk_refuses_appends_and_resumes, set_up,
 						tear_down),
