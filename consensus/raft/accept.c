@@ -208,7 +208,8 @@ void raft_accept_snapshot(struct raft_group *group, const struct raft_message *m
 		return;
 	}
 	QR_ASSERT(message->index > group->commit);
-	/* Its term is forgotten here: it may be that very entry, acknowledged, and more behind it. */
+	/* Its term is forgotten here: it may be that very entry, acknowledged, and more behind it.
+	 */
 	if (message->index <= group->last && raft_term_at(group, message->index) == 0) {
 		group->ignored++;
 		return;

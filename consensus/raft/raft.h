@@ -55,12 +55,12 @@ enum raft_progress_state { RAFT_PROBE, RAFT_REPLICATE };
 struct raft_progress {
 	qr_node node;
 	enum raft_progress_state state;
-	qr_index next;	 /* PROBE: one above the probed; else the first not yet handed over */
-	qr_index match;	 /* durable at the follower */
-	uint64_t round;	 /* the newest confirmation round that it answered */
-	qr_ns heard_ns;	 /* CheckQuorum (thesis §6.2) */
-	qr_ns probed_ns; /* a lost probe is repeated after a heartbeat interval */
-	qr_ns moved_ns;	 /* match moved, or the empty pipe was filled */
+	qr_index next;	  /* PROBE: one above the probed; else the first not yet handed over */
+	qr_index match;	  /* durable at the follower */
+	uint64_t round;	  /* the newest confirmation round that it answered */
+	qr_ns heard_ns;	  /* CheckQuorum (thesis §6.2) */
+	qr_ns probed_ns;  /* a lost probe is repeated after a heartbeat interval */
+	qr_ns moved_ns;	  /* match moved, or the empty pipe was filled */
 	qr_index offered; /* a snapshot; 0: none */
 };
 
@@ -99,8 +99,8 @@ struct raft_group {
 	qr_index matched; /* of the leader of this term, or committed; a leader: last */
 	struct raft_position durable;
 	uint64_t generation;
-	/* The log begins behind `floor`: a leader has nothing to send up to there (Raft §7). A term of
-	 * 0: nothing else either, for want of a snapshot. */
+	/* The log begins behind `floor`: a leader has nothing to send up to there (Raft §7). A term
+	 * of 0: nothing else either, for want of a snapshot. */
 	qr_index floor;
 	qr_term floor_term;
 	qr_ns write_since_ns; /* while durable.index < last: when the store last made progress */

@@ -194,8 +194,8 @@ struct wire_fetched {
 	struct qr_span bulk;
 };
 /*
- * OUT_OF_RANGE, and `block` is not 0: entries like that one are not kept any more, and `block` is the
- * base of a snapshot that stands for them.
+ * OUT_OF_RANGE, and `block` is not 0: entries like that one are not kept any more, and `block` is
+ * the base of a snapshot that stands for them.
  */
 
 #define WIRE_FETCHED_BYTES 32 /* fixed fields in front of the bulk */

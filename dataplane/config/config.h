@@ -16,8 +16,6 @@
 #define DP_CONFIG_PATH_MAX 256
 #define DP_CONFIG_DIRECTORY_MAX 184 /* as a value: a line of the file, of 198 bytes, holds it */
 #define DP_CONFIG_VOTERS_MAX 7 /* of a log; dataplane/lcore holds it against consensus' bound */
-#define DP_CONFIG_SNAPSHOT_BYTES                                                                   \
-	((uint64_t)128 << 20) /* of log from one snapshot to the next; held there, too */
 
 enum dp_profile { DP_PROFILE_DEV, DP_PROFILE_LAB, DP_PROFILE_BARE_METAL };
 enum dp_idle { DP_IDLE_ADAPTIVE, DP_IDLE_POLL };
@@ -84,6 +82,7 @@ struct dp_config {
 	uint32_t entry_max_bytes;
 	uint32_t record_max_bytes;
 	uint32_t sessions_max;
+	uint64_t snapshot_bytes;
 	uint32_t scrub_bytes; /* a second */
 
 	uint32_t node_count;

@@ -289,7 +289,7 @@ static enum qr_error check_nodes(const struct dp_config *config, struct dp_confi
 static uint64_t retention_step(const struct dp_config *config)
 {
 	uint64_t segments =
-		(DP_CONFIG_SNAPSHOT_BYTES + config->segment_bytes - 1) / config->segment_bytes;
+		(config->snapshot_bytes + config->segment_bytes - 1) / config->segment_bytes;
 
 	return segments * config->segment_bytes;
 }

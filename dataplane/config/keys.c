@@ -103,6 +103,10 @@ static const struct dp_config_key keys[] = {
 	{PROCESS("storage", "sessions", NUMBER, sessions_max), .min = 16, .max = 65536,
 	 .fallback = "4096",
 	 .help = "producers' sessions of a group; the oldest idle one is expired for a new one"},
+	{PROCESS("storage", "snapshot", SIZE, snapshot_bytes), .min = MIB, .max = 64 * GIB,
+	 .multiple = QR_BLOCK_BYTES, .fallback = "128M",
+	 .help = "of a group's log from one snapshot to the next; what a start reads, and what "
+		 "retention gives up at a time"},
 	{PROCESS("storage", "scrub", SIZE, scrub_bytes), .min = 0, .max = GIB, .multiple = 1,
 	 .fallback = "8M",
 	 .help = "bytes a second of each core's logs that are read to find damage; 0: none"},

@@ -18,8 +18,6 @@
 #define LOOPBACK 127u
 
 _Static_assert(DP_CONFIG_VOTERS_MAX == RAFT_VOTERS_MAX, "the configuration promises what raft can");
-_Static_assert(DP_CONFIG_SNAPSHOT_BYTES == (uint64_t)DP_SNAPSHOT_BLOCKS * QR_BLOCK_BYTES,
-	       "the configuration knows how far snapshots are apart");
 _Static_assert(DP_CONFIG_NODES_MAX <= DP_PEERS_MAX + 1, "every other node can be a peer");
 _Static_assert(DP_CONFIG_NODES_MAX <= WIRE_DESCRIPTION_NODES, "DESCRIPTION names every node");
 
@@ -178,7 +176,7 @@ void dp_plan_core(const struct dp_plan *plan, qr_node node, uint8_t core,
 		.write_max_blocks = qr_blocks_for(from->write_max_bytes),
 		.segments_ahead = from->segments_ahead,
 		.checkpoints_max = DP_CHECKPOINTS_MAX,
-		.snapshot_blocks = DP_SNAPSHOT_BLOCKS,
+		.snapshot_blocks = (uint32_t)(from->snapshot_bytes / QR_BLOCK_BYTES),
 		.entry_max_bytes = from->entry_max_bytes,
 		.record_max_bytes = from->record_max_bytes,
 		.sessions_max = from->sessions_max,

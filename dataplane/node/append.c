@@ -56,8 +56,8 @@ static enum qr_error refusal(const struct dp_core *core, const struct dp_group *
 static void propose(struct dp_core *core, struct dp_group *group)
 {
 	uint32_t records = group->open_records;
-	struct store_entry entry =
-		store_entry_close(group->log, records, group->raft.commit, dp_core_wall_clock(core));
+	struct store_entry entry = store_entry_close(group->log, records, group->raft.commit,
+						     dp_core_wall_clock(core));
 	struct dp_times *times = &group->times[entry.index % DP_TIMES];
 	struct raft_event event = {
 		.kind = RAFT_EVENT_PROPOSE,

@@ -169,8 +169,8 @@ uint32_t dp_core_buffers(const struct dp_core *core, struct qr_span *spans, uint
 						  core->snapshot_buffer.size_bytes};
 	}
 	if (count < max) {
-		spans[count++] = (struct qr_span){core->piece.buffer.data,
-						  core->piece.buffer.size_bytes};
+		spans[count++] =
+			(struct qr_span){core->piece.buffer.data, core->piece.buffer.size_bytes};
 	}
 	return count;
 }

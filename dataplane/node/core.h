@@ -68,7 +68,6 @@ struct dp_peer_config {
 };
 
 #define DP_CHECKPOINTS_MAX (1u << 16)		   /* a good value for checkpoints_max: 1.5 MiB */
-#define DP_SNAPSHOT_BLOCKS (1u << 15)		   /* a good value for snapshot_blocks: 128 MiB */
 #define DP_SCRUB_PAUSE_NS ((qr_ns)60 * 1000000000) /* a good value for scrub_pause_ns */
 #define DP_RETENTION_HOLD_NS ((qr_ns)10 * 1000000000) /* a good value for retention_hold_ns */
 #define DP_PEERS_MAX RAFT_MEMBERS_MAX
@@ -100,7 +99,7 @@ struct dp_core_config {
 	uint32_t inflight_bytes;
 	uint32_t scrub_bytes_per_second; /* of all groups together; 0: nothing is scrubbed */
 	qr_ns scrub_pause_ns;		 /* from the end of a pass to the next one */
-	qr_ns retention_hold_ns;	 /* a follower that did not move for so long holds nothing */
+	qr_ns retention_hold_ns; /* a follower that did not move for so long holds nothing */
 	uint32_t readers; /* cold readers shared by the groups of this core, at least 1 + peers */
 	uint32_t client_datagram_max;
 	uint32_t client_ports; /* bit p: what comes by port p is a client's, whatever it claims */

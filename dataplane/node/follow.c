@@ -73,8 +73,7 @@ bool dp_follow_apply_appended(struct dp_group *group, const struct store_entry *
 	if (entry->kind == RAFT_ENTRY_DATA)
 		return apply_chunks(group, entry, payload);
 	if (entry->kind == RAFT_ENTRY_TRIM)
-		return entry->record_count == 0 &&
-		       dp_retain_append(group, entry->index, payload);
+		return entry->record_count == 0 && dp_retain_append(group, entry->index, payload);
 	return entry->record_count == 0;
 }
 

@@ -45,8 +45,8 @@ static bool is_wanted(const struct dp_core *core, const struct dp_group *group,
 {
 	const struct dp_group_config *config = group->config;
 	uint64_t wall_ns = dp_core_wall_clock(core);
-	struct store_retention retention = {
-		.keep_blocks = config->retention_bytes / QR_BLOCK_BYTES};
+	struct store_retention retention = {.keep_blocks =
+						    config->retention_bytes / QR_BLOCK_BYTES};
 
 	if (config->retention_ns != 0 && wall_ns > config->retention_ns)
 		retention.before_ns = wall_ns - config->retention_ns;
@@ -60,8 +60,7 @@ void dp_retain_tick(struct dp_core *core, struct dp_group *group)
 	/* What earlier leaders said of it is known, and so is what became of the latest of ours. */
 	if (!dp_group_is_leader(group) || !raft_can_propose(&group->raft) ||
 	    group->applied < group->raft.term_start || group->applied < group->trim_index ||
-	    !is_wanted(core, group, &start) ||
-	    is_held(core, group, &start))
+	    !is_wanted(core, group, &start) || is_held(core, group, &start))
 		return;
 	if (dp_append_trim(core, group, &start) == QR_OK)
 		group->trim_index = group->raft.last;

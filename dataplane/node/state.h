@@ -23,7 +23,7 @@
 #define DP_PARTS_MAX 8		/* chunks being put together from several datagrams */
 #define DP_ISLANDS_MAX 32	/* pieces of such a chunk that do not touch yet */
 #define DP_ANSWERS_PER_REPLY 48 /* fit the smallest datagram */
-#define DP_TRIMS_MAX 4	/* there is one a second at most, and the slots are as old at most */
+#define DP_TRIMS_MAX 4 /* there is one a second at most, and the slots are as old at most */
 #define DP_RETRY_NS 1000000000u /* how often the store is asked to look after itself */
 #define DP_BUSY_RETRY_US 200u
 #define DP_READ_TURN_BYTES (128u << 10) /* of records for readers, in one turn */
@@ -93,8 +93,8 @@ struct dp_group {
 
 	qr_index applied;
 	uint64_t applied_time_ns; /* when that entry was closed; 0: not known */
-	qr_offset committed_end; /* one past the last committed record */
-	qr_ns committed_ns;	 /* when the commit last moved */
+	qr_offset committed_end;  /* one past the last committed record */
+	qr_ns committed_ns;	  /* when the commit last moved */
 	struct raft_position durable_told;
 	uint64_t state_told;
 
@@ -103,7 +103,7 @@ struct dp_group {
 	qr_ns tenure_ns;       /* since when it leads, or tried to hand that over */
 	uint32_t open_records; /* in the open entry */
 	qr_ns opened_ns;
-	qr_ns retry_ns; /* of store_log_retry */
+	qr_ns retry_ns;	     /* of store_log_retry */
 	qr_index trim_index; /* of the latest trim entry of this leader */
 
 	/* follower */

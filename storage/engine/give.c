@@ -1,6 +1,6 @@
 /*
- * The snapshot where this log begins, for a replica that lacks what lies in front of it: its file, a
- * piece at a time, as it lies there. Nothing is verified: whoever gets it does that.
+ * The snapshot where this log begins, for a replica that lacks what lies in front of it: its file,
+ * a piece at a time, as it lies there. Nothing is verified: whoever gets it does that.
  *
  * The file may be used again between two pieces. Then it has another base, and the next piece is
  * refused; what was mixed in between does not hold.

@@ -92,9 +92,9 @@ static bool is_idle(const struct store_log *log)
 		if (log->recovery.reads[i].inflight)
 			return false;
 	}
-	return !store_slots_is_busy(log) && log->writes.inflight == 0 &&
-	       !log->segments.preparing && !log->segments.dropping && !log->scrub.inflight &&
-	       !log->repair.inflight && !log->give.inflight;
+	return !store_slots_is_busy(log) && log->writes.inflight == 0 && !log->segments.preparing &&
+	       !log->segments.dropping && !log->scrub.inflight && !log->repair.inflight &&
+	       !log->give.inflight;
 }
 
 enum qr_error store_install_end(struct store_log *log)

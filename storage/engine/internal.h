@@ -212,9 +212,9 @@ enum store_snapshot_phase {
 
 struct store_snapshots {
 	enum store_snapshot_phase phase;
-	struct store_snapshot_buffer buffer; /* lent */
-	struct store_snapshot taken;	     /* the one that is being written, */
-	uint32_t file;			     /* to this one */
+	struct store_snapshot_buffer buffer;	      /* lent */
+	struct store_snapshot taken;		      /* the one that is being written, */
+	uint32_t file;				      /* to this one */
 	struct store_snapshot files[STORE_SNAPSHOTS]; /* serial 0: of no use */
 	bool newest_is_stable; /* else it was read after a crash, and may be in a cache only */
 	uint64_t next_bytes;   /* of the file, to be written next */
@@ -329,14 +329,14 @@ struct store_recovery {
 	enum qr_error slots_result;
 	uint64_t stride_first; /* strides first..count-1 exist */
 	uint64_t stride_count;
-	bool adopts;	       /* the log begins with whatever the first of them holds */
-	uint64_t stride_next;  /* the next to be read */
-	uint64_t stride_hole;  /* LOOK: the stride of the hole */
-	uint64_t stride_look;  /* LOOK: the next to be looked at */
-	qr_block read_again;   /* what lies below was read again since it was verified */
-	uint32_t ahead;	       /* strides read ahead */
-	qr_block torn_end;     /* one past the last block behind the hole that is not zero */
-	uint64_t sync_next;    /* SYNC: the next segment, up to the tail's */
+	bool adopts;	      /* the log begins with whatever the first of them holds */
+	uint64_t stride_next; /* the next to be read */
+	uint64_t stride_hole; /* LOOK: the stride of the hole */
+	uint64_t stride_look; /* LOOK: the next to be looked at */
+	qr_block read_again;  /* what lies below was read again since it was verified */
+	uint32_t ahead;	      /* strides read ahead */
+	qr_block torn_end;    /* one past the last block behind the hole that is not zero */
+	uint64_t sync_next;   /* SYNC: the next segment, up to the tail's */
 	bool sync_inflight;
 	struct store_recovery_read reads[STORE_RECOVERY_AHEAD_MAX + 1];
 	struct store_damage damage;

@@ -41,9 +41,9 @@ void store_log_restart(struct store_log *log, struct store_extent *ret_segments)
 {
 	const struct store_log before = *log;
 
-	*ret_segments = (struct store_extent){
-		.first = before.segments.first,
-		.count = before.segments.ready - before.segments.first};
+	*ret_segments =
+		(struct store_extent){.first = before.segments.first,
+				      .count = before.segments.ready - before.segments.first};
 	*log = (struct store_log){
 		.parameters = before.parameters,
 		.window = before.window,

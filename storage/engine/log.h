@@ -353,9 +353,8 @@ QR_MUST_USE enum qr_error store_give_end(const struct store_log *log, uint32_t *
  * Errors: QR_CORRUPT, QR_FOREIGN, QR_CONFIG, QR_STALE, QR_MALFORMED, QR_VERSION: not with this one;
  *         the log's condition. Nothing was begun.
  */
-QR_MUST_USE enum qr_error store_install_begin(struct store_log *log,
-					      struct store_snapshot_buffer buffer,
-					      size_t size_bytes);
+QR_MUST_USE enum qr_error
+store_install_begin(struct store_log *log, struct store_snapshot_buffer buffer, size_t size_bytes);
 /**
  * Errors: QR_AGAIN     not yet;
  *         QR_NO_SPACE  it was given up, and the log is what it was; QR_POISONED.

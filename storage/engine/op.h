@@ -24,8 +24,8 @@ enum store_op_kind {
 	STORE_OP_READ_SNAPSHOT,	 /* from the group's snapshot file number `segment` */
 	STORE_OP_WRITE_SNAPSHOT, /* to it; it grows as needed; done when on stable media */
 	STORE_OP_SYNC_SNAPSHOT,	 /* make what was written to it before durable */
-	STORE_OP_PREPARE, /* create `segment`: allocated, written with zeros, durable, also its name;
-			     from the file of segment `recycled`, if there is one */
+	STORE_OP_PREPARE, /* create `segment`: allocated, written with zeros, durable, also its
+			     name; from the file of segment `recycled`, if there is one */
 	STORE_OP_DROP,	  /* remove `segment`; a crash may leave it */
 };
 

@@ -38,7 +38,7 @@ unsigned store_reader_poll(struct store_reader *reader, struct store_op *ret_op)
 void store_reader_complete(struct store_reader *reader, const struct store_completion *completion);
 /**
  * The next verified entry, header included; borrowed until the next call.
- * Errors: QR_AGAIN  waiting for the disk; QR_NOT_FOUND  beyond the durable end; QR_OUT_OF_RANGE  the
+ * Errors: QR_AGAIN  waiting for the disk; QR_NOT_FOUND  beyond the durable end; QR_OUT_OF_RANGE the
  *         log begins behind it by now; QR_CORRUPT; QR_IO.
  */
 QR_MUST_USE enum qr_error store_reader_next(struct store_reader *reader,

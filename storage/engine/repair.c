@@ -74,7 +74,8 @@ enum qr_error store_repair_write(struct store_log *log, const struct store_missi
 
 bool store_repair_is_busy(const struct store_log *log)
 {
-	bool goes_on = log->condition == QR_OK || log->condition == QR_NO_SPACE || store_is_mending(log);
+	bool goes_on =
+		log->condition == QR_OK || log->condition == QR_NO_SPACE || store_is_mending(log);
 
 	return log->repair.inflight || (goes_on && log->repair.wanted);
 }

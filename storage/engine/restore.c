@@ -24,8 +24,8 @@ static void choose(struct store_log *log)
 	const struct store_snapshot *newest = store_snapshot_newest(log);
 
 	log->restore.next_bytes = STORE_SNAPSHOT_HEADER_BYTES;
-	log->restore.chosen = newest == NULL ? STORE_SNAPSHOTS
-					     : (uint32_t)(newest - log->snapshots.files);
+	log->restore.chosen =
+		newest == NULL ? STORE_SNAPSHOTS : (uint32_t)(newest - log->snapshots.files);
 }
 
 static struct store_snapshot *chosen_of(struct store_log *log)

@@ -177,8 +177,8 @@ void store_snapshot_take(struct store_log *log, qr_index index, uint64_t time_ns
 bool store_snapshot_is_busy(const struct store_log *log)
 {
 	const struct store_snapshots *snapshots = &log->snapshots;
-	bool goes_on = log->condition == QR_OK || log->condition == QR_NO_SPACE ||
-		       store_is_mending(log);
+	bool goes_on =
+		log->condition == QR_OK || log->condition == QR_NO_SPACE || store_is_mending(log);
 
 	return snapshots->inflight || (goes_on && snapshots->phase != STORE_SNAPSHOT_IDLE);
 }

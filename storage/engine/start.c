@@ -65,8 +65,8 @@ static const struct store_snapshot *later(const struct store_log *log,
 					  const struct store_snapshot *best,
 					  const struct store_snapshot *file)
 {
-	if (file->serial == 0 || file->segment == 0 ||
-	    file->segment > log->slots.durable_start || file->segment < log->segments.first)
+	if (file->serial == 0 || file->segment == 0 || file->segment > log->slots.durable_start ||
+	    file->segment < log->segments.first)
 		return best;
 	return best == NULL || file->segment > best->segment ? file : best;
 }

@@ -129,8 +129,8 @@ enum qr_error store_snapshot_decode(const uint8_t bytes[STORE_SNAPSHOT_HEADER_BY
 	flags = qr_read_u32(&reader);
 	snapshot.given = (flags & FLAG_GIVEN) != 0;
 	QR_ASSERT(!reader.failed && reader.at == bytes + USED_BYTES);
-	if (reserved != 0 || (flags & ~FLAG_GIVEN) != 0 || !store_is_zero(reader.at, qr_reader_left(&reader)) ||
-	    !is_well_formed(&snapshot))
+	if (reserved != 0 || (flags & ~FLAG_GIVEN) != 0 ||
+	    !store_is_zero(reader.at, qr_reader_left(&reader)) || !is_well_formed(&snapshot))
 		return QR_MALFORMED;
 	*ret_snapshot = snapshot;
 	return QR_OK;

@@ -3,9 +3,9 @@
  * on and not from its beginning. A block of header, then the body: the node's state (opaque here),
  * then a part of the index. The byte table is docs/formats/snapshot.md.
  *
- * A few files take turns, body first, header last. So a crash, or damage, costs one of them, and the
- * others are whole; they are older, and the log is read from further back. One that stands for all
- * that lies in front of a segment lets the log begin there, once what is before it is given up.
+ * A few files take turns, body first, header last. So a crash, or damage, costs one of them, and
+ * the others are whole; they are older, and the log is read from further back. One that stands for
+ * all that lies in front of a segment lets the log begin there, once what is before it is given up.
  */
 #ifndef QR_STORE_FORMAT_SNAPSHOT_H
 #define QR_STORE_FORMAT_SNAPSHOT_H
@@ -30,8 +30,8 @@ struct store_snapshot {
 	uint32_t spacing_blocks; /* of the checkpoints: at least so far apart */
 	uint32_t body_crc;	 /* CRC32C of the state and the checkpoints */
 	uint64_t time_ns;	 /* of the last entry that it contains, as its header says */
-	uint64_t segment; /* that begins right behind the base; 0: none does */
-	bool given;	  /* by a peer: counts once the slots name its base, and not before */
+	uint64_t segment;	 /* that begins right behind the base; 0: none does */
+	bool given; /* by a peer: counts once the slots name its base, and not before */
 };
 
 /** Entry `index` begins at `block`. */

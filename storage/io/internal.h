@@ -16,7 +16,8 @@
 #include <liburing.h>
 
 #define IO_NONE UINT32_MAX
-#define IO_SNAPSHOT_SEGMENT ((uint64_t)1 << 63) /* the first snapshot file's place among segments */
+/* The first snapshot file's place among the segments. */
+#define IO_SNAPSHOT_SEGMENT ((uint64_t)1 << 63)
 
 /** Say in `problem` what is wrong and what to do; returns `error`. */
 enum qr_error store_problem_set(struct store_problem *problem, enum qr_error error,
@@ -66,7 +67,8 @@ struct io_file {
 	char name[STORE_NAME_BYTES];
 };
 
-#define IO_NO_GROUP UINT32_MAX /* of a file that has no name any more: closed after its last use */
+/* The group of a file that has no name any more: it is closed after its last use. */
+#define IO_NO_GROUP UINT32_MAX
 
 enum io_prepare_step {
 	IO_PREPARE_IDLE,
@@ -148,7 +150,8 @@ void io_files_opened(struct store_io *io, uint32_t number, int result);
 uint32_t io_files_claim(struct store_io *io);
 void io_files_release(struct store_io *io, uint32_t number);
 
-/** The segment's file goes away: it is not found any more, and closed, so that its space is free. */
+/** The segment's file goes away: it is not found any more, and closed, so that its space is free.
+ */
 void io_files_forget(struct store_io *io, uint32_t group, uint64_t segment);
 void io_files_closed(struct store_io *io, uint32_t number);
 

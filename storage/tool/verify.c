@@ -69,15 +69,16 @@ static void print_json(const struct verdict *verdict, bool first)
 {
 	const struct tool_replica *replica = &verdict->replica;
 
-	(void)printf(
-		"%s{\"group\":%u,\"sound\":%s,\"entries\":%llu,\"records\":%llu,"
-		"\"blocks\":%llu,\"segments\":%llu,\"last\":%llu,\"term\":%llu,"
-		"\"settled\":%llu,\"torn_blocks\":%u,\"problem\":",
-		first ? "" : ",", verdict->group, verdict->error == QR_OK ? "true" : "false",
-		(unsigned long long)replica->entries, (unsigned long long)verdict->records,
-		(unsigned long long)replica->last.block, (unsigned long long)replica->segments.count,
-		(unsigned long long)replica->last.index, (unsigned long long)replica->last.term,
-		(unsigned long long)replica->slot.settled.index, replica->torn_blocks);
+	(void)printf("%s{\"group\":%u,\"sound\":%s,\"entries\":%llu,\"records\":%llu,"
+		     "\"blocks\":%llu,\"segments\":%llu,\"last\":%llu,\"term\":%llu,"
+		     "\"settled\":%llu,\"torn_blocks\":%u,\"problem\":",
+		     first ? "" : ",", verdict->group, verdict->error == QR_OK ? "true" : "false",
+		     (unsigned long long)replica->entries, (unsigned long long)verdict->records,
+		     (unsigned long long)replica->last.block,
+		     (unsigned long long)replica->segments.count,
+		     (unsigned long long)replica->last.index,
+		     (unsigned long long)replica->last.term,
+		     (unsigned long long)replica->slot.settled.index, replica->torn_blocks);
 	tool_print_string(verdict->error == QR_OK ? "" : verdict->problem.text);
 	(void)printf("}");
 }

@@ -74,7 +74,8 @@ static void lay_file(uint32_t number, uint8_t flags, const uint8_t *fields, stru
 static void build_file(const uint8_t *data, size_t size_bytes)
 {
 	struct rig_disk *disk = &rig->disks[0];
-	uint32_t newest = (uint32_t)(store_snapshot_newest(group()->log) - group()->log->snapshots.files);
+	uint32_t newest =
+		(uint32_t)(store_snapshot_newest(group()->log) - group()->log->snapshots.files);
 	struct qr_reader numbers = qr_reader_over(data, size_bytes);
 
 	disk->file_bytes[newest] = image_build(

@@ -267,8 +267,8 @@ static void add_trim(struct sim_world *world, struct sim_log *log, struct qr_rea
 {
 	struct store_start start = {0};
 	const struct sim_entry *first;
-	enum qr_error error = store_trim_decode(
-		(struct qr_span){payload.at, qr_reader_left(&payload)}, &start);
+	enum qr_error error =
+		store_trim_decode((struct qr_span){payload.at, qr_reader_left(&payload)}, &start);
 
 	if (error != QR_OK || start.before >= log->count || start.segment <= log->start.segment)
 		sim_fail(world, 9, "the log is to begin at segment %lu, behind entry %lu",

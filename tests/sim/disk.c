@@ -154,7 +154,8 @@ static void drop(struct sim_world *world, struct sim_disk *disk, qr_group group,
 
 		if (sim_disk_is_write(op) && op->group == group &&
 		    sim_disk_place(op, 0).segment == segment)
-			sim_fail(world, 13, "segment %lu of group %u is dropped while it is written",
+			sim_fail(world, 13,
+				 "segment %lu of group %u is dropped while it is written",
 				 (unsigned long)segment, group);
 	}
 	if (disk->media.groups[group].segment_first != segment ||
@@ -199,8 +200,8 @@ static enum qr_error sync(struct sim_world *world, struct sim_disk *disk, const 
 static qr_block needed_from(const struct sim_world *world, const struct sim_disk *disk,
 			    qr_group group)
 {
-	qr_block first = (qr_block)disk->media.groups[group].segment_first *
-			 disk->media.segment_blocks;
+	qr_block first =
+		(qr_block)disk->media.groups[group].segment_first * disk->media.segment_blocks;
 	qr_block start = sim_oracle_start(world, group);
 
 	return start > first ? start : first;

@@ -218,8 +218,9 @@ static void check_chunk_reply(struct sim_world *world, qr_node node, qr_group gr
 static void check_start(struct sim_world *world, qr_node node, qr_group group, qr_offset start)
 {
 	if (start > world->oracle.logs[group].start.offset) {
-		sim_fail(world, 9, "node %u says that group %u begins at record %lu, it does at %lu",
-			 node, group, (unsigned long)start,
+		sim_fail(world, 9,
+			 "node %u says that group %u begins at record %lu, it does at %lu", node,
+			 group, (unsigned long)start,
 			 (unsigned long)world->oracle.logs[group].start.offset);
 	}
 }

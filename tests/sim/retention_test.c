@@ -61,8 +61,9 @@ static void a_node_that_was_away_too_long_begins_with_a_snapshot(void **state)
 	assert_int_equal(story->world.count.installs, 0);
 	story_heal(story, cut);
 	STORY_AWAIT(story, story->world.count.installs > 0);
-	STORY_AWAIT(story, sim_node_group(&story->world.nodes[away], 1) != NULL &&
-				   story_group(story, away)->raft.commit + 50 > log_of(story)->count);
+	STORY_AWAIT(story,
+		    sim_node_group(&story->world.nodes[away], 1) != NULL &&
+			    story_group(story, away)->raft.commit + 50 > log_of(story)->count);
 	story_run_acked(story, 300);
 	story_end(story);
 }
@@ -96,9 +97,9 @@ static void a_crash_while_it_is_filled_begins_it_again(void **state)
 	for (unsigned turns = 1; turns < 60; turns += 3) {
 		struct story *story = begin(60 + turns, 2);
 		qr_node away = story_next(story, story_leader(story), 1);
-		uint32_t cut = story_fault(
-			story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
-			STORY_FOR_EVER);
+		uint32_t cut =
+			story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
+				    STORY_FOR_EVER);
 
 		run_until_gone(story, log_of(story)->record_count + 200);
 		story_heal(story, cut);

@@ -22,9 +22,9 @@ struct disk_pending {
 
 struct disk {
 	uint32_t segment_blocks;
-	uint32_t segment_limit; /* more at a time are "no space" */
-	struct store_extent extent;		/* the segments that exist */
-	uint8_t *segments[DISK_SEGMENTS_MAX];	/* NULL: does not */
+	uint32_t segment_limit;		      /* more at a time are "no space" */
+	struct store_extent extent;	      /* the segments that exist */
+	uint8_t *segments[DISK_SEGMENTS_MAX]; /* NULL: does not */
 	uint8_t slots[STORE_SLOTS * STORE_SLOT_BYTES];
 	uint64_t snapshot_bytes[STORE_SNAPSHOTS]; /* how long the files are */
 	uint8_t snapshots[STORE_SNAPSHOTS][DISK_SNAPSHOT_BYTES];

@@ -1,4 +1,5 @@
-/* Where the log begins: what is given up, what a start makes of it, and another log in its place. */
+/* Where the log begins: what is given up, what a start makes of it, and another log in its place.
+ */
 #include "tests/unit/storage/rig.h"
 
 #include "storage/engine/internal.h"
@@ -120,7 +121,11 @@ static void segments_are_recycled(void **state)
 static void it_never_moves_back_nor_beyond_the_end(void **state)
 {
 	const struct store_start starts[] = {
-		begins_at(2), begins_at(1), begins_at(0), begins_at(5), begins_at(UINT64_MAX / 2),
+		begins_at(2),
+		begins_at(1),
+		begins_at(0),
+		begins_at(5),
+		begins_at(UINT64_MAX / 2),
 		{.segment = 3, .before = 0, .offset = 5},
 		{.segment = 3, .before = 3 * SEGMENT, .offset = UINT64_MAX},
 	};
@@ -263,10 +268,10 @@ static uint32_t fetch(void)
 	while (at < file_bytes) {
 		uint32_t size_bytes;
 
-		assert_int_equal(store_give_begin(giver.log, given->base.index, at,
-						  (struct store_snapshot_buffer){piece,
-										 sizeof(piece)}),
-				 QR_OK);
+		assert_int_equal(
+			store_give_begin(giver.log, given->base.index, at,
+					 (struct store_snapshot_buffer){piece, sizeof(piece)}),
+			QR_OK);
 		rig_drain(&giver);
 		assert_int_equal(store_give_end(giver.log, &size_bytes, &file_bytes), QR_OK);
 		memcpy(rig.snapshot.data + at, piece, size_bytes);
