@@ -6,6 +6,9 @@
  * commit index they may hold entries that lost. The highest commit index that any header or slot
  * names is a lower bound of what was committed: a difference at or below it is a failure; above it,
  * the replicas are the same up to there and their tails are reported.
+ *
+ * One that gave up more in front begins later: they are compared from the latest beginning on.
+ * Where one ends before another begins nothing can be said, and that is a failure too.
  */
 #include "storage/tool/tool.h"
 
@@ -26,8 +29,10 @@ struct comparison {
 	qr_group group;
 	uint32_t count;
 	struct side sides[TOOL_DIRECTORIES_MAX];
-	bool failed;  /* a side cannot be read, or is damaged */
-	bool differs; /* at entry `same.index + 1` */
+	bool failed;		    /* a side cannot be read, or is damaged */
+	bool differs;		    /* at entry `same.index + 1` */
+	bool apart;		    /* one ends before another begins */
+	struct store_prefix before; /* the first entry that was compared */
 	struct store_prefix same;
 	qr_index commit;
 };
@@ -74,9 +79,38 @@ static bool all_equal(const struct comparison *comparison)
 	return true;
 }
 
+/** Pass over what not all of them have any more. */
+static void skip_to_latest_start(struct comparison *comparison)
+{
+	qr_index latest = 1;
+
+	for (uint32_t i = 0; i < comparison->count; i++) {
+		const struct side *side = &comparison->sides[i];
+
+		if (side->error == QR_OK && side->entry.index > latest)
+			latest = side->entry.index;
+	}
+	for (uint32_t i = 0; i < comparison->count; i++) {
+		struct side *side = &comparison->sides[i];
+
+		while (side->error == QR_OK && side->entry.index < latest)
+			advance(comparison, i);
+		if (side->error == QR_OK && side->entry.index == latest) {
+			comparison->before = (struct store_prefix){
+				.index = latest - 1,
+				.block = side->entry.block,
+				.offset = side->entry.first_offset,
+			};
+		}
+		comparison->apart |= side->error == QR_NOT_FOUND && latest > 1;
+	}
+	comparison->same = comparison->before;
+}
+
 /** In step as long as all have an entry and they are the same. */
 static void compare(struct comparison *comparison)
 {
+	skip_to_latest_start(comparison);
 	while (all_have_one(comparison) && !comparison->differs) {
 		comparison->differs = !all_equal(comparison);
 		if (comparison->differs)
@@ -124,9 +158,25 @@ static void open_sides(struct comparison *comparison)
 
 static bool is_identical(const struct comparison *comparison)
 {
-	if (comparison->failed)
+	if (comparison->failed || comparison->apart)
 		return false;
 	return !comparison->differs || comparison->same.index >= comparison->commit;
+}
+
+/** Entries of a side behind what was compared. */
+static unsigned long long tail_of(const struct comparison *comparison, uint32_t number)
+{
+	qr_index last = comparison->sides[number].replica.last.index;
+
+	return last > comparison->same.index ? last - comparison->same.index : 0;
+}
+
+/** What stands in front of the first entry that was compared: who begins there, and why. */
+static void print_start(const struct comparison *comparison)
+{
+	if (comparison->before.index == 0)
+		return;
+	(void)printf(", from entry %llu on", (unsigned long long)comparison->before.index + 1);
 }
 
 static void print_text(const struct comparison *comparison)
@@ -141,38 +191,46 @@ static void print_text(const struct comparison *comparison)
 		(void)printf("; entry %llu differs, committed up to %llu", same + 1,
 			     (unsigned long long)comparison->commit);
 	}
+	print_start(comparison);
+	if (comparison->apart)
+		(void)printf("; nothing was compared: one ends before another begins");
 	(void)printf("\n");
 	for (uint32_t i = 0; i < comparison->count; i++) {
 		const struct side *side = &comparison->sides[i];
 
-		(void)printf("  %-40s digest %016llx, last entry %llu, tail of %llu not compared\n",
-			     directories[i].path, (unsigned long long)side->digest,
-			     (unsigned long long)side->replica.last.index,
-			     (unsigned long long)(side->replica.last.index - same));
+		(void)printf("  %-40s digest %016llx, ", directories[i].path,
+			     (unsigned long long)side->digest);
+		if (side->replica.before.index > 0) {
+			(void)printf("begins at entry %llu, ",
+				     (unsigned long long)side->replica.before.index + 1);
+		}
+		(void)printf("last entry %llu, tail of %llu not compared\n",
+			     (unsigned long long)side->replica.last.index, tail_of(comparison, i));
 	}
 }
 
 static void print_json(const struct comparison *comparison, bool first)
 {
-	(void)printf("%s{\"group\":%u,\"identical\":%s,\"compared_entries\":%llu,"
+	(void)printf("%s{\"group\":%u,\"identical\":%s,\"compared_from\":%llu,"
+		     "\"compared_entries\":%llu,"
 		     "\"compared_blocks\":%llu,\"compared_records\":%llu,\"committed\":%llu,"
 		     "\"replicas\":[",
 		     first ? "" : ",", comparison->group,
 		     is_identical(comparison) ? "true" : "false",
-		     (unsigned long long)comparison->same.index,
-		     (unsigned long long)comparison->same.block,
-		     (unsigned long long)comparison->same.offset,
+		     (unsigned long long)comparison->before.index + 1,
+		     (unsigned long long)(comparison->same.index - comparison->before.index),
+		     (unsigned long long)(comparison->same.block - comparison->before.block),
+		     (unsigned long long)(comparison->same.offset - comparison->before.offset),
 		     (unsigned long long)comparison->commit);
 	for (uint32_t i = 0; i < comparison->count; i++) {
 		const struct side *side = &comparison->sides[i];
 
 		(void)printf("%s{\"directory\":", i == 0 ? "" : ",");
 		tool_print_string(directories[i].path);
-		(void)printf(
-			",\"digest\":\"%016llx\",\"last\":%llu,\"tail\":%llu}",
-			(unsigned long long)side->digest,
-			(unsigned long long)side->replica.last.index,
-			(unsigned long long)(side->replica.last.index - comparison->same.index));
+		(void)printf(",\"digest\":\"%016llx\",\"first\":%llu,\"last\":%llu,\"tail\":%llu}",
+			     (unsigned long long)side->digest,
+			     (unsigned long long)side->replica.before.index + 1,
+			     (unsigned long long)side->replica.last.index, tail_of(comparison, i));
 	}
 	(void)printf("]}");
 }

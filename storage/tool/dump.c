@@ -37,6 +37,16 @@ static void print_entry(const struct store_entry *entry, bool json)
 		     (unsigned long long)entry->chain);
 }
 
+/** What was asked for has been given up. */
+static void tell_start(const struct tool_directory *directory, const struct tool_options *options,
+		       qr_index first)
+{
+	(void)fprintf(stderr,
+		      "quorate-log: %s: group %u begins at entry %llu: entry %llu is gone\n",
+		      directory->path, options->group, (unsigned long long)first,
+		      (unsigned long long)options->from);
+}
+
 static int dump_group(const struct tool_directory *directory, const struct tool_options *options)
 {
 	struct store_problem problem = {""};
@@ -54,6 +64,8 @@ static int dump_group(const struct tool_directory *directory, const struct tool_
 	}
 	while ((options->count == 0 || printed < options->count) &&
 	       (error = tool_replica_next(&replica, &entry, &bytes)) == QR_OK) {
+		if (replica.entries == 1 && options->from != 0 && options->from < entry.index)
+			tell_start(directory, options, entry.index);
 		if (entry.index < options->from)
 			continue;
 		print_entry(&entry, options->json);

@@ -282,7 +282,13 @@ enum qr_error tool_replica_next(struct tool_replica *replica, struct store_entry
 	*ret_entry = recovered.entry;
 	ret_bytes->data = recovered.payload.data - STORE_ENTRY_HEADER_BYTES;
 	ret_bytes->size_bytes = (size_t)recovered.entry.blocks * QR_BLOCK_BYTES;
-	replica->entries++;
+	if (replica->entries++ == 0) {
+		replica->before = (struct store_prefix){
+			.index = recovered.entry.index - 1,
+			.block = recovered.entry.block,
+			.offset = recovered.entry.first_offset,
+		};
+	}
 	replica->last = (struct store_prefix){
 		.index = recovered.entry.index,
 		.term = recovered.entry.term,

@@ -38,6 +38,7 @@ struct tool_replica {
 	bool ended;
 	uint32_t torn_blocks; /* behind the last entry: what a restart would cut */
 	uint64_t entries;
+	struct store_prefix before; /* the first entry: where it begins */
 	struct store_prefix last;
 	qr_index commit; /* the highest that any header or slot names */
 };

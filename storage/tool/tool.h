@@ -26,6 +26,18 @@ int tool_verify(const struct tool_options *options);
 int tool_diff(const struct tool_options *options);
 int tool_dump(const struct tool_options *options);
 
+/** What the snapshot files of a group are worth to a start. */
+struct tool_snapshots {
+	uint32_t sound;
+	uint32_t unfinished; /* what a crash leaves of a write, and a start does without */
+	enum qr_error error; /* QR_OK: none is damaged */
+	struct store_problem problem;
+};
+
+/** @param replica  open; its slots and segments are known. */
+void tool_snapshots_examine(const struct tool_replica *replica, uint64_t cluster,
+			    struct tool_snapshots *ret_snapshots);
+
 /** A string of JSON with its quotes. */
 void tool_print_string(const char *text);
 /** "error: ..." on standard error. */
