@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define KIB 1024u
+#define MIB ((uint64_t)1 << 20)
 
 #define VOTERS_MAX DP_CONFIG_VOTERS_MAX
 #define GROUPS_MAX 4096u /* of all logs together */
@@ -312,7 +313,7 @@ static enum qr_error check_retention(const struct dp_config *config,
 			log->name, log->retention_bytes != 0 ? "retention_bytes" : "retention_age");
 	}
 	if (log->retention_bytes != 0 && log->retention_bytes < step) {
-		unsigned long long step_mib = (step + KIB * KIB - 1) / (KIB * KIB);
+		unsigned long long step_mib = (step + MIB - 1) / MIB;
 
 		dp_config_value_format(dp_config_key_find("log", "retention_bytes"), log, given,
 				       sizeof(given));
