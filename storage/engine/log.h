@@ -305,7 +305,7 @@ struct store_log_counters {
 	uint64_t segments; /* prepared */
 	uint64_t snapshots;
 	uint64_t repairs; /* entries that were written again */
-	uint64_t dropped; /* segments that were given up and removed */
+	uint64_t dropped; /* segments that were given up: removed, or used again */
 };
 struct store_log_counters store_log_counters(const struct store_log *log);
 

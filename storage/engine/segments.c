@@ -96,6 +96,7 @@ void store_segments_complete(struct store_log *log, enum qr_error result)
 	QR_ASSERT(segments->preparing);
 	segments->preparing = false;
 	segments->first += segments->recycling; /* its file is gone, whatever came of it */
+	log->counters.dropped += segments->recycling;
 	if (result == QR_OK) {
 		segments->ready++;
 		log->counters.segments++;

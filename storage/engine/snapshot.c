@@ -2,7 +2,8 @@
  * Snapshots on their way to the disk, a piece at a time, so that the log's own writes never wait
  * for one.
  *
- * The files take turns, body first, header last; never over the newest one, which a crash at any
+ * The files take turns: zeros over the old header, so that it never stands before another body, then
+ * the body, and the header last; never over the newest one, which a crash at any
  * line leaves whole. What it contains is committed, and the slots say so on stable media before its
  * header is written: a snapshot that knows of more than the slots is proof that a write of a slot
  * was lost (restore.c).
@@ -108,7 +109,8 @@ static uint32_t file_to_use(const struct store_log *log)
 		if (file->serial == 0)
 			return n;
 		/* Where the log begins, or could begin next, and the newest stay. */
-		if (file == newest || (needed && file->segment == log->origin.segment))
+		if (file == newest || (needed && file->segment != 0 &&
+				       file->segment == log->origin.segment))
 			continue;
 		gap = needed ? gap_without(snapshots, n) : 0;
 		if (gap < least) {
@@ -227,8 +229,12 @@ unsigned store_snapshot_poll(struct store_log *log, struct store_op *ret_op)
 			break;
 		}
 		snapshots->files[snapshots->file].serial = 0;
-		snapshots->phase = STORE_SNAPSHOT_BODY;
+		snapshots->phase = STORE_SNAPSHOT_VOID;
 		/* fallthrough */
+	case STORE_SNAPSHOT_VOID:
+		*ret_op = write_op(log, 0, STORE_SNAPSHOT_HEADER_BYTES);
+		ret_op->data = log->scrub.zeros;
+		break;
 	case STORE_SNAPSHOT_BODY:
 		*ret_op = write_op(log, snapshots->next_bytes,
 				   store_snapshot_file_bytes(taken) - snapshots->next_bytes);
@@ -254,6 +260,10 @@ static void go_on(struct store_log *log)
 	switch (snapshots->phase) {
 	case STORE_SNAPSHOT_SYNC:
 		snapshots->newest_is_stable = true;
+		snapshots->files[snapshots->file].serial = 0;
+		snapshots->phase = STORE_SNAPSHOT_VOID;
+		break;
+	case STORE_SNAPSHOT_VOID:
 		snapshots->phase = STORE_SNAPSHOT_BODY;
 		break;
 	case STORE_SNAPSHOT_BODY:
