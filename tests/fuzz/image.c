@@ -10,10 +10,10 @@
 #define CHECKPOINT_COUNT_AT 84
 #define BODY_CRC_AT 92
 
-#define RUNS_MAX 3u	   /* as many terms as the logs have, at least */
+#define RUNS_MAX 5u	   /* more terms than the logs have */
 #define SESSIONS_MAX 5u	   /* more than the table of the rig has room for */
 #define CHUNKS_MAX 72u	   /* more than a ring has; the logs have as many records */
-#define CHECKPOINTS_MAX 8u /* the logs have as many entries */
+#define CHECKPOINTS_MAX 8u /* the logs have more entries */
 
 static uint32_t field(const uint8_t *file, size_t at)
 {
@@ -162,6 +162,9 @@ size_t image_build(uint8_t *file, size_t file_max, struct qr_reader *numbers)
 	header.base.block = near(header.base.block, numbers);
 	header.base.offset = near(header.base.offset, numbers);
 	header.base.chain = near(header.base.chain, numbers);
+	header.segment = near(header.segment, numbers);
+	header.time_ns = near(header.time_ns, numbers);
+	header.given = next(numbers) % 2u != 0;
 	QR_ASSERT(!body.failed);
 	file_bytes = STORE_SNAPSHOT_HEADER_BYTES +
 		     (qr_writer_size(&body) + QR_BLOCK_BYTES - 1) / QR_BLOCK_BYTES * QR_BLOCK_BYTES;

@@ -9,15 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INPUT_BYTES_MAX (IMAGE_BODIES_AT + STORE_SNAPSHOTS * RIG_FILE_BLOCKS * QR_BLOCK_BYTES)
+#define INPUT_BYTES_MAX (IMAGE_BODIES_AT + IMAGE_FILES * RIG_FILE_BLOCKS * QR_BLOCK_BYTES)
 
-/** File `file` enters the input, with a body that ends at `at`. @return one past it. */
-static size_t put_file(uint8_t *input, size_t at, const struct rig_disk *disk, uint32_t file)
+/** The input's file `which` is this one, with a body that begins at `at`. @return one past it. */
+static size_t put_file(uint8_t *input, size_t at, const struct rig *rig, uint32_t which)
 {
+	const struct rig_disk *disk = &rig->disks[0];
+	uint32_t file = image_log_files(rig) - IMAGE_FILES + which;
 	const uint8_t *bytes = disk->files[file];
 	size_t body_bytes = image_body_bytes(bytes, disk->file_bytes[file]);
 
-	memcpy(input + 4 + (size_t)file * IMAGE_FIELD_BYTES, bytes, IMAGE_FIELD_BYTES);
+	memcpy(input + 4 + (size_t)which * IMAGE_FIELD_BYTES, bytes, IMAGE_FIELD_BYTES);
 	memcpy(input + at, bytes + STORE_SNAPSHOT_HEADER_BYTES, body_bytes);
 	return at + body_bytes;
 }
@@ -46,6 +48,7 @@ static bool write_files(const char *directory, const struct rig *rig, enum image
 		{"", "settled-0", "settled-1", "settled-both"},
 		{"", "grown-0", "grown-1", "grown-both"},
 		{"", "long-0", "long-1", "long-both"},
+		{"", "trimmed-0", "trimmed-1", "trimmed-both"},
 	};
 	static uint8_t input[INPUT_BYTES_MAX];
 	size_t size_bytes = IMAGE_BODIES_AT;
@@ -53,14 +56,14 @@ static bool write_files(const char *directory, const struct rig *rig, enum image
 
 	memset(input, 0, sizeof(input));
 	input[0] = (uint8_t)log;
-	input[1] = log == IMAGE_LOG_SETTLED ? IMAGE_USED : 0;
+	input[1] = log == IMAGE_LOG_SETTLED || log == IMAGE_LOG_TRIMMED ? IMAGE_USED : 0;
 	if ((files & 1) != 0)
-		size_bytes = put_file(input, size_bytes, &rig->disks[0], 0);
+		size_bytes = put_file(input, size_bytes, rig, 0);
 	first_bytes = size_bytes - IMAGE_BODIES_AT;
 	input[2] = (uint8_t)first_bytes;
 	input[3] = (uint8_t)(first_bytes >> 8);
 	if ((files & 2) != 0)
-		size_bytes = put_file(input, size_bytes, &rig->disks[0], 1);
+		size_bytes = put_file(input, size_bytes, rig, 1);
 	return write_input(directory, names[log][files], input, size_bytes);
 }
 
@@ -68,13 +71,14 @@ static bool write_files(const char *directory, const struct rig *rig, enum image
 static bool write_numbers(const char *directory, const char *name, uint8_t flags)
 {
 	static const uint8_t numbers[] = {
-		1,  0, 0, 0, 0, 0,		  /* two terms */
+		1,  0, 0, 0, 0, 0,		  /* two terms, of those that there are */
 		2,  0,				  /* two sessions */
 		5,  0, 0, 1, 0, 0, 0, 0, 0, 0, 0, /* one with five chunks */
 		64, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, /* one with a whole ring */
 		0,				  /* how long all that is */
 		2,  0, 0, 0, 0, 0, 0, 0, 0,	  /* two checkpoints */
 		0,  0, 0, 0, 0,			  /* the base */
+		0,  0, 0,			  /* what begins behind it, when, and whose it is */
 	};
 	uint8_t input[2 + sizeof(numbers)] = {IMAGE_LOG_SETTLED, IMAGE_BUILT | flags};
 

@@ -1,8 +1,8 @@
 /*
- * Any bytes as the two snapshots of a group, beside the slots and the segments of a sound log
- * (image_log.h). The node starts: it begins with one of them, or with none, or refuses the group,
- * or waits for an entry that none of the others will ever have.
- * What it begins with is a table, and is saved as the bytes that it came from.
+ * Any bytes as the newest two snapshots of a group, beside the slots and the segments of a sound
+ * log (image_log.h). The node starts: it begins with one of them, or with none, or refuses the
+ * group, or waits for an entry that none of the others will ever have. What it begins with is a
+ * table, and is saved as the bytes that it came from.
  *
  * A node that runs is a node like any other: it takes entries, takes a snapshot of what it then is,
  * and begins with that the next time.
@@ -53,11 +53,13 @@ static void lay_file(uint32_t number, uint8_t flags, const uint8_t *fields, stru
 	static const uint8_t nothing[IMAGE_FIELD_BYTES];
 	struct rig_disk *disk = &rig->disks[0];
 	uint8_t *file = disk->files[number];
+	bool is_newest = number + 1 == STORE_SNAPSHOTS || disk->file_bytes[number + 1] == 0;
 	size_t body_bytes = body.size_bytes < BODY_BYTES_MAX ? body.size_bytes : BODY_BYTES_MAX;
 	size_t padded_bytes = (body_bytes + QR_BLOCK_BYTES - 1) / QR_BLOCK_BYTES * QR_BLOCK_BYTES;
 
 	memset(file, 0, disk->file_bytes[number]);
-	disk->file_bytes[number] = 0;
+	/* Behind one that was never written there are no others. */
+	disk->file_bytes[number] = is_newest ? 0 : STORE_SNAPSHOT_HEADER_BYTES;
 	if (body_bytes == 0 && memcmp(fields, nothing, sizeof(nothing)) == 0)
 		return;
 	disk->file_bytes[number] = STORE_SNAPSHOT_HEADER_BYTES + padded_bytes;
@@ -70,12 +72,20 @@ static void lay_file(uint32_t number, uint8_t flags, const uint8_t *fields, stru
 		image_seal(file, disk->file_bytes[number]);
 }
 
+/** They hold nothing; but they are there, so that those behind them are looked at. */
+static void clear_older(void)
+{
+	struct rig_disk *disk = &rig->disks[0];
+
+	for (uint32_t file = 0; file < image_log_files(rig) - IMAGE_FILES; file++)
+		memset(disk->files[file], 0, disk->file_bytes[file]);
+}
+
 /** The newest of the log's own makes room for one that is built; the other stays. */
 static void build_file(const uint8_t *data, size_t size_bytes)
 {
 	struct rig_disk *disk = &rig->disks[0];
-	uint32_t newest =
-		(uint32_t)(store_snapshot_newest(group()->log) - group()->log->snapshots.files);
+	uint32_t newest = image_log_files(rig) - 1;
 	struct qr_reader numbers = qr_reader_over(data, size_bytes);
 
 	disk->file_bytes[newest] = image_build(
@@ -87,6 +97,7 @@ static void lay_files(const uint8_t *data, size_t size_bytes)
 	uint8_t head[IMAGE_BODIES_AT] = {0};
 	size_t head_bytes = size_bytes < sizeof(head) ? size_bytes : sizeof(head);
 	struct qr_span first = {data + head_bytes, 0};
+	uint32_t newest = image_log_files(rig) - 1;
 	struct qr_span second;
 
 	memcpy(head, data, head_bytes);
@@ -95,8 +106,8 @@ static void lay_files(const uint8_t *data, size_t size_bytes)
 	if (first.size_bytes > size_bytes)
 		first.size_bytes = size_bytes;
 	second = (struct qr_span){first.data + first.size_bytes, size_bytes - first.size_bytes};
-	lay_file(0, head[1], head + 4, first);
-	lay_file(1, head[1] >> 1, head + 4 + IMAGE_FIELD_BYTES, second);
+	lay_file(newest, head[1] >> 1, head + 4 + IMAGE_FIELD_BYTES, second);
+	lay_file(newest - 1, head[1], head + 4, first);
 }
 
 /* ---- what a start begins with ---- */
@@ -301,10 +312,24 @@ static void send(const uint8_t bytes[8])
 	image_log_send(&forge, bytes);
 }
 
+/** In front of which a snapshot is taken. */
+static void begin_segment(void)
+{
+	qr_block segment = store_log_tail(group()->log) / RIG_SEGMENT_BLOCKS;
+
+	for (unsigned e = 0; e <= RIG_SEGMENT_BLOCKS; e++) {
+		if (store_log_tail(group()->log) / RIG_SEGMENT_BLOCKS == segment)
+			send(IMAGE_NOTHING);
+	}
+	send(IMAGE_NOTHING);
+	send(IMAGE_NOTHING);
+}
+
 static void use(void)
 {
 	qr_index last = group()->raft.last;
 	uint32_t slot = dp_sessions_oldest(group()->sessions);
+	const struct store_snapshot *newest;
 	qr_index base;
 
 	forge_begin(&forge, rig);
@@ -317,9 +342,11 @@ static void use(void)
 		send(IMAGE_NOTHING);
 	}
 	QR_ASSERT(group()->raft.last >= last + NEW_ENTRIES);
+	begin_segment();
 	image_log_wait(rig);
 	last = group()->raft.last;
-	base = store_snapshot_newest(group()->log)->base.index;
+	newest = store_snapshot_newest(group()->log);
+	base = newest == NULL ? 0 : newest->base.index; /* none: there was no space for more */
 	start();
 	QR_ASSERT(group()->phase == DP_PHASE_RUNNING && group()->raft.last == last);
 	QR_ASSERT(group()->log->index.base.index == base);
@@ -337,6 +364,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 	if (size_bytes < 2)
 		return 0;
 	rig = snapshot_take(&states, data[0] % IMAGE_LOGS);
+	if ((data[1] & (IMAGE_OLDER | IMAGE_BUILT)) == 0)
+		clear_older();
 	if ((data[1] & IMAGE_BUILT) != 0) {
 		build_file(data + 2, size_bytes - 2);
 	} else {

@@ -1,9 +1,10 @@
 #include "tests/fuzz/image_log.h"
 
+#include "tests/fuzz/image.h"
 #include "tests/fuzz/node_peer.h"
 
 #define LEADER 1
-#define LONG_ENTRIES 34u
+#define LONG_ENTRIES 26u
 
 void image_log_send(struct forge *forge, const uint8_t bytes[8])
 {
@@ -49,6 +50,34 @@ static void fill_long(struct forge *forge)
 	image_log_send(forge, IMAGE_NOTHING);
 }
 
+uint32_t image_log_files(const struct rig *rig)
+{
+	uint32_t count = 0;
+
+	while (count < STORE_SNAPSHOTS && rig->disks[0].file_bytes[count] != 0)
+		count++;
+	return count;
+}
+
+/** Entries until a segment has been begun, and so a snapshot was taken in front of it. */
+static void fill_segment(struct forge *forge)
+{
+	uint32_t count = image_log_files(forge->rig);
+
+	while (image_log_files(forge->rig) == count)
+		image_log_send(forge, IMAGE_NOTHING);
+}
+
+/** The log begins where the older one of its snapshots lets it. */
+static void trim(struct forge *forge)
+{
+	uint8_t older = (uint8_t)(image_log_files(forge->rig) - 2);
+
+	image_log_send(forge, (const uint8_t[8]){0, 6, older, 0, FORGE_TRIM});
+	image_log_send(forge, IMAGE_NOTHING);
+	image_log_wait(forge->rig);
+}
+
 /** Chunks of the newest session, in a term of their own; the first entries have eight each. */
 static void fill(struct forge *forge)
 {
@@ -73,16 +102,23 @@ struct rig *image_log_prepare(void *memory, enum image_log log, struct forge *fo
 		fill_long(forge);
 	open_session(forge);
 	open_session(forge);
-	for (unsigned turn = 0; turn < STORE_SNAPSHOTS; turn++) {
+	for (unsigned turn = 0; turn < 2; turn++) {
 		fill(forge);
+		fill_segment(forge);
 		image_log_wait(rig);
+	}
+	if (log == IMAGE_LOG_TRIMMED) {
+		trim(forge);
+		fill_segment(forge);
+		QR_ASSERT(rig->disks[0].extent.first > 0);
 	}
 	if (log != IMAGE_LOG_SETTLED)
 		fill(forge);
+	beat(rig, false);
+	image_log_wait(rig);
 	group = rig_group(rig, 0);
 	QR_ASSERT(group->phase == DP_PHASE_RUNNING && rig->pending_count == 0);
 	QR_ASSERT(group->raft.commit == group->raft.last);
-	for (uint32_t file = 0; file < STORE_SNAPSHOTS; file++)
-		QR_ASSERT(rig->disks[0].file_bytes[file] != 0);
+	QR_ASSERT(image_log_files(rig) >= IMAGE_FILES && image_log_files(rig) < STORE_SNAPSHOTS);
 	return rig;
 }

@@ -9,12 +9,15 @@
 #include "tests/fuzz/node_forge.h"
 
 enum image_log {
-	IMAGE_LOG_SETTLED, /* the newest snapshot is of all of it */
-	IMAGE_LOG_GROWN,   /* there are entries behind it */
+	IMAGE_LOG_SETTLED, /* the newest snapshot is of all but what begins its last segment */
+	IMAGE_LOG_GROWN,   /* there are more entries behind it */
 	IMAGE_LOG_LONG,	   /* it has several checkpoints, and sessions have come and gone */
+	IMAGE_LOG_TRIMMED, /* its first segments are gone */
 	IMAGE_LOGS
 };
 
+/** How many snapshots group 1 has: files 0.. */
+uint32_t image_log_files(const struct rig *rig);
 /** The node, at rest. */
 struct rig *image_log_prepare(void *memory, enum image_log log, struct forge *forge);
 /**

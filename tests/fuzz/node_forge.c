@@ -3,6 +3,7 @@
 
 #include "consensus/base/crc.h"
 #include "storage/engine/internal.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <string.h>
 
@@ -122,6 +123,24 @@ static void put_change(struct forge *forge, struct payload *payload, qr_index in
 		at[bytes[7] % STORE_SESSION_CHANGE_BYTES] ^= bytes[6];
 }
 
+/** Where one of the snapshots lets the log begin, more or less. */
+static void put_trim(const struct dp_group *group, struct payload *payload, const uint8_t bytes[8])
+{
+	const struct store_snapshot *file =
+		&group->log->snapshots.files[bytes[2] % STORE_SNAPSHOTS];
+	const struct store_start start = {
+		.segment = fuzz_near(file->segment, bytes[3]),
+		.before = fuzz_near(file->base.index, bytes[5]),
+		.offset = fuzz_near(file->base.offset, bytes[6]),
+	};
+	uint8_t *at = qr_write_room(&payload->writer, STORE_TRIM_BYTES);
+
+	store_trim_encode(at, &start);
+	if (bytes[4] % 4 > FORGE_TRIM) /* no trim at all, or with records */
+		payload->records +=
+			qr_write_room(&payload->writer, bytes[4] / 4) != NULL && bytes[4] >= 128;
+}
+
 /** @return the payload's size. */
 static uint32_t fill_payload(struct forge *forge, const struct dp_group *group,
 			     struct forge_entry *entry, const uint8_t bytes[8])
@@ -137,6 +156,11 @@ static uint32_t fill_payload(struct forge *forge, const struct dp_group *group,
 		put_change(forge, &payload, entry->header.index, bytes);
 		break;
 	case 6:
+		if (bytes[4] % 4 >= FORGE_TRIM) {
+			entry->header.kind = RAFT_ENTRY_TRIM;
+			put_trim(group, &payload, bytes);
+			break;
+		}
 		entry->header.kind = bytes[4] % 2 == 0 ? RAFT_ENTRY_NOOP : RAFT_ENTRY_CONFIGURATION;
 		(void)qr_write_room(&payload.writer, bytes[5] >= 128 ? bytes[6] : 0u);
 		break;

@@ -9,6 +9,7 @@
 
 #define FORGE_ENTRIES 8 /* the newest are kept, to be sent again and in pieces */
 #define FORGE_BYTES (3 * QR_BLOCK_BYTES)
+#define FORGE_TRIM 2 /* the fifth of the bytes that say what an entry is, of one that trims */
 
 struct forge_entry {
 	qr_group group;

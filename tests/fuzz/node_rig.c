@@ -33,6 +33,8 @@ static void configure(struct rig *rig)
 					  : qr_nodes_of(1) | qr_nodes_of(2) | qr_nodes_of(3);
 		group->durability = g == 1 ? WIRE_DURABLE_MEMORY : WIRE_DURABLE_QUORUM;
 		group->priority = 100;
+		group->retention_bytes = RIG_KEEP_BLOCKS * QR_BLOCK_BYTES;
+		group->retention_ns = g == 1 ? RIG_TIMEOUT_NS : 0;
 		memcpy(group->name, "log", sizeof("log"));
 	}
 	for (qr_node node = 1; node <= 3; node++) {
@@ -46,6 +48,7 @@ static void configure(struct rig *rig)
 		.election_timeout_ns = RIG_TIMEOUT_NS,
 		.heartbeat_interval_ns = RIG_TIMEOUT_NS / 5,
 		.retransmit_min_ns = RIG_TIMEOUT_NS / 20,
+		.retention_hold_ns = 2 * (qr_ns)RIG_TIMEOUT_NS,
 		.geometry = {.segment_blocks = RIG_SEGMENT_BLOCKS,
 			     .stride_blocks = RIG_STRIDE_BLOCKS},
 		.window_blocks = RIG_WINDOW_BLOCKS,
@@ -102,8 +105,7 @@ static void start_core(struct rig *rig)
 	rig->core = dp_core_create(&arena, &rig->config, rig->now_ns);
 	qr_arena_seal(&arena);
 	for (uint32_t g = 0; g < RIG_GROUPS; g++)
-		dp_core_set_segments(rig->core, g + 1,
-				     &(struct store_extent){.count = rig->disks[g].segment_count});
+		dp_core_set_segments(rig->core, g + 1, &rig->disks[g].extent);
 }
 
 /** @return one past it. */
@@ -152,9 +154,10 @@ static uint8_t *place_of(const struct rig *rig, const struct store_op *op)
 		return disk->files[op->segment] + op->offset_bytes;
 	}
 	QR_ASSERT(op->offset_bytes + op->size_bytes <= SEGMENT_BYTES);
-	if (op->segment >= disk->segment_count)
+	if (op->segment < disk->extent.first ||
+	    op->segment >= disk->extent.first + disk->extent.count)
 		return NULL;
-	return disk->segments + op->segment * SEGMENT_BYTES + op->offset_bytes;
+	return disk->segments + op->segment % RIG_SEGMENTS * SEGMENT_BYTES + op->offset_bytes;
 }
 
 uint8_t *rig_block(struct rig *rig, qr_group group, qr_block block)
@@ -176,13 +179,23 @@ static bool is_write(const struct store_op *op)
 	       op->kind == STORE_OP_WRITE_SLOT || op->kind == STORE_OP_WRITE_SNAPSHOT;
 }
 
-/** The core lends one buffer, and no op reaches beyond it. */
+static bool is_of_names(const struct store_op *op)
+{
+	return op->kind == STORE_OP_PREPARE || op->kind == STORE_OP_DROP;
+}
+
+/** The core lends one buffer, and another for what a peer is given; no op reaches beyond them. */
 static void check_buffer(const struct rig *rig, const struct store_op *op)
 {
 	const struct store_snapshot_buffer *buffer = &rig->core->snapshot_buffer;
+	const struct store_snapshot_buffer *piece = &rig->core->piece.buffer;
 
 	if (op->kind != STORE_OP_READ_SNAPSHOT && op->kind != STORE_OP_WRITE_SNAPSHOT)
 		return;
+	if (op->kind == STORE_OP_READ_SNAPSHOT && op->data == piece->data) {
+		QR_ASSERT(op->size_bytes != 0 && op->size_bytes <= piece->size_bytes);
+		return;
+	}
 	QR_ASSERT(op->data == buffer->data + op->offset_bytes && op->size_bytes != 0);
 	QR_ASSERT(op->offset_bytes + op->size_bytes <= buffer->size_bytes);
 }
@@ -209,6 +222,49 @@ static void grow_file(struct rig_disk *disk, const struct store_op *op)
 		disk->file_bytes[op->segment] = end;
 }
 
+/** The first segment goes, if it is this one. */
+static void drop(struct rig_disk *disk, uint64_t segment)
+{
+	QR_ASSERT(disk->extent.count == 0 || segment == disk->extent.first);
+	if (disk->extent.count == 0)
+		return;
+	disk->extent.first++;
+	disk->extent.count--;
+}
+
+/** Its name is the last thing that it gets; another one has lost its own by then. */
+static enum qr_error prepare_segment(struct rig_disk *disk, const struct store_op *op,
+				     enum qr_error result)
+{
+	uint64_t place = op->segment % RIG_SEGMENTS;
+
+	if (op->recycled != STORE_NONE_RECYCLED)
+		drop(disk, op->recycled);
+	if (result != QR_OK)
+		return result;
+	if (disk->extent.count == RIG_SEGMENTS)
+		return QR_NO_SPACE;
+	if (disk->extent.count == 0)
+		disk->extent.first = op->segment;
+	QR_ASSERT(op->segment == disk->extent.first + disk->extent.count);
+	disk->extent.count++;
+	if (disk->used[place])
+		memset(disk->segments + place * SEGMENT_BYTES, 0, SEGMENT_BYTES);
+	disk->used[place] = true;
+	return QR_OK;
+}
+
+/** Names change also where something went wrong in the end. */
+static enum qr_error carry_out_name(struct rig_disk *disk, const struct store_op *op,
+				    enum qr_error result)
+{
+	if (op->kind == STORE_OP_PREPARE)
+		return prepare_segment(disk, op, result);
+	if (result == QR_OK || result == QR_NOT_FOUND)
+		drop(disk, op->segment);
+	return result;
+}
+
 static enum qr_error carry_out(struct rig *rig, const struct rig_pending *pending)
 {
 	const struct store_op *op = &pending->op;
@@ -220,13 +276,6 @@ static enum qr_error carry_out(struct rig *rig, const struct rig_pending *pendin
 	if (op->kind == STORE_OP_READ_SNAPSHOT &&
 	    op->offset_bytes + op->size_bytes > disk->file_bytes[op->segment])
 		return QR_NOT_FOUND;
-	if (op->kind == STORE_OP_PREPARE) {
-		if (op->segment >= RIG_SEGMENTS)
-			return QR_NO_SPACE;
-		QR_ASSERT(op->segment == disk->segment_count);
-		disk->segment_count++;
-		return QR_OK;
-	}
 	place = place_of(rig, op);
 	if (place == NULL)
 		return QR_NOT_FOUND;
@@ -253,8 +302,11 @@ void rig_finish(struct rig *rig, uint32_t number, enum qr_error result)
 	rig->idle_until = 0;
 	pending = rig->pending[number];
 	rig->pending[number] = rig->pending[--rig->pending_count];
-	if (result == QR_OK)
+	if (is_of_names(&pending.op)) {
+		result = carry_out_name(&rig->disks[pending.op.group - 1], &pending.op, result);
+	} else if (result == QR_OK) {
 		result = carry_out(rig, &pending);
+	}
 	completion = (struct store_completion){.kind = pending.op.kind,
 					       .group = pending.op.group,
 					       .tag = pending.op.tag,
@@ -274,15 +326,30 @@ static void tear(struct rig *rig, const struct store_op *op, uint8_t torn)
 	}
 }
 
+/** Of what was under way with names, the first half is done: one goes, the new one is not there. */
+static void tear_name(struct rig_disk *disk, const struct store_op *op)
+{
+	if (op->kind == STORE_OP_DROP) {
+		drop(disk, op->segment);
+	} else if (op->recycled != STORE_NONE_RECYCLED) {
+		drop(disk, op->recycled);
+	}
+}
+
 void rig_restart(struct rig *rig, const struct snapshot *snapshot, uint8_t torn)
 {
 	for (uint32_t p = 0; p < rig->pending_count; p++) {
-		if (is_write(&rig->pending[p].op))
-			tear(rig, &rig->pending[p].op, torn);
+		const struct store_op *op = &rig->pending[p].op;
+
+		if (is_write(op))
+			tear(rig, op, torn);
+		if (is_of_names(op) && torn % 2 != 0)
+			tear_name(&rig->disks[op->group - 1], op);
 	}
 	rig->pending_count = 0;
 	rig->restarts++;
 	rig->idle_until = 0;
+	rig->asked.group = 0;
 	rig->told_count = 0; /* another leader may have decided otherwise */
 	snapshot_clear(snapshot, rig->core_memory, rig->core_bytes);
 	start_core(rig);

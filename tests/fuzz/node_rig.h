@@ -14,8 +14,8 @@
 
 #define RIG_SELF 2
 #define RIG_CLUSTER 0xc1u
-#define RIG_GROUPS 2 /* here */
-#define RIG_SEGMENTS 12
+#define RIG_GROUPS 2	/* here */
+#define RIG_SEGMENTS 12 /* that there is space for, of a group */
 #define RIG_SEGMENT_BLOCKS 16u
 #define RIG_STRIDE_BLOCKS 4u
 #define RIG_WINDOW_BLOCKS 16u
@@ -29,6 +29,7 @@
 #define RIG_SESSIONS 3
 #define RIG_TIMEOUT_NS 10000000u
 #define RIG_TOLD_MAX 64
+#define RIG_KEEP_BLOCKS (2 * RIG_SEGMENT_BLOCKS) /* of a log, at least */
 
 struct rig_pending {
 	struct store_op op;
@@ -36,9 +37,10 @@ struct rig_pending {
 };
 
 struct rig_disk {
-	uint64_t segment_count;
+	struct store_extent extent;
 	uint8_t *slots;
-	uint8_t *segments;
+	uint8_t *segments;		 /* number s lies at s % RIG_SEGMENTS */
+	bool used[RIG_SEGMENTS];	 /* bytes of an earlier segment may lie there */
 	uint8_t *files[STORE_SNAPSHOTS]; /* of snapshots of the group */
 	uint64_t file_bytes[STORE_SNAPSHOTS];
 };
@@ -47,6 +49,14 @@ struct rig_disk {
 struct rig_sent {
 	qr_group group;
 	struct raft_message message;
+};
+
+/** A piece of a snapshot that it asked a peer for. */
+struct rig_asked {
+	qr_group group; /* 0: none so far */
+	qr_node of;
+	qr_index index;
+	uint32_t offset;
 };
 
 /** An answer that left: the same question may never get another one. */
@@ -83,7 +93,8 @@ struct rig {
 	struct rig_sent sent[RIG_SENT_MAX];
 	uint32_t told_count;
 	struct rig_told told[RIG_TOLD_MAX];
-	uint64_t sessions[4]; /* that clients were told of, the newest ones */
+	struct rig_asked asked; /* the newest */
+	uint64_t sessions[4];	/* that clients were told of, the newest ones */
 	uint32_t session_count;
 	uint8_t tx[RIG_TX_MAX][RIG_TX_BYTES];
 };
