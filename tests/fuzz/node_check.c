@@ -2,6 +2,7 @@
  * What must hold of a node, seen from outside: consensus' invariants, and of all that leaves, that
  * it decodes, that the disk holds what it promises, and that no answer is ever taken back.
  */
+#include "storage/engine/internal.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/node_rig.h"
 
@@ -9,11 +10,29 @@
 
 FUZZ_UNSEEN_BEGIN
 
+/** It begins where the slots say for good, and what it needs from there on is there. */
+static void check_start(const struct rig *rig, const struct dp_group *group)
+{
+	const struct rig_disk *disk = &rig->disks[group->config->group - 1];
+	const struct store_log *log = group->log;
+	struct store_slot slot;
+
+	if (group->phase != DP_PHASE_RUNNING || log->segments.preparing || log->segments.dropping ||
+	    log->condition == QR_POISONED || store_slot_choose(disk->slots, &slot) != QR_OK)
+		return;
+	QR_ASSERT(log->origin.segment <= slot.start.segment);
+	QR_ASSERT(slot.start.segment <= log->start.segment);
+	QR_ASSERT(disk->extent.first <= log->origin.segment);
+	QR_ASSERT(disk->extent.first == log->segments.first);
+	QR_ASSERT(disk->extent.first + disk->extent.count == log->segments.ready);
+}
+
 void rig_check(const struct rig *rig)
 {
 	for (uint32_t g = 0; g < rig->core->group_count; g++) {
 		const struct dp_group *group = &rig->core->groups[g];
 
+		check_start(rig, group);
 		if (group->phase != DP_PHASE_RUNNING)
 			continue;
 		raft_invariants_check(&group->raft);
@@ -28,7 +47,10 @@ void rig_check(const struct rig *rig)
 
 /* ---- to its own disk ---- */
 
-/** A header counts once it is there: by then so is the body, and the slots know of as much. */
+/**
+ * A header counts once it is there: by then so is the body, and the slots know of as much. One that
+ * a peer gave says so, and counts later.
+ */
 void rig_check_file(const struct rig *rig, const struct store_op *op)
 {
 	const struct rig_disk *disk = &rig->disks[op->group - 1];
@@ -46,7 +68,7 @@ void rig_check_file(const struct rig *rig, const struct store_op *op)
 	QR_ASSERT(qr_crc32c(0, file + STORE_SNAPSHOT_HEADER_BYTES,
 			    store_snapshot_body_bytes(&snapshot)) == snapshot.body_crc);
 	error = store_slot_choose(disk->slots, &slot);
-	QR_ASSERT(error == QR_OK && snapshot.base.index <= slot.settled.index);
+	QR_ASSERT(error == QR_OK && (snapshot.given || snapshot.base.index <= slot.settled.index));
 }
 
 /* ---- to peers ---- */
@@ -88,6 +110,8 @@ static void check_raft(struct rig *rig, const struct wire_message *message, qr_n
 	enum qr_error error = wire_get_raft(message, &sent->message);
 
 	QR_ASSERT(error == QR_OK && group != NULL);
+	QR_ASSERT(group->phase ==
+		  DP_PHASE_RUNNING); /* it promises nothing of what is about to go */
 	sent->group = message->group;
 	sent->message.to = to;
 	check_vote(rig, message->group, &sent->message, to);
@@ -178,6 +202,8 @@ static void check_records(const struct rig *rig, const struct wire_message *mess
 	struct qr_reader reader;
 
 	QR_ASSERT(error == QR_OK && group != NULL);
+	if (group->phase == DP_PHASE_RUNNING && records.count != 0)
+		QR_ASSERT(records.offset >= store_log_start(group->log).offset);
 	QR_ASSERT(records.committed <= group->committed_end);
 	QR_ASSERT(records.offset + records.count <= records.committed);
 	if (records.piece_total != 0 || records.kind == WIRE_CHUNK_OPAQUE)
@@ -212,14 +238,24 @@ static void check_client_message(struct rig *rig, const struct wire_message *mes
 	QR_ASSERT(error == QR_OK);
 }
 
-/** It asks for what it has applied only; at its start, for what is settled. */
-static void check_fetch(const struct rig *rig, const struct wire_message *message)
+/** It asks for what it has applied only; at its start, for what is settled; for a snapshot ahead.
+ */
+static void check_fetch(struct rig *rig, const struct wire_message *message, qr_node to)
 {
 	const struct dp_group *group = dp_core_find_group(rig->core, message->group);
 	struct wire_fetch fetch;
 	enum qr_error error = wire_get_fetch(message, &fetch);
 
 	QR_ASSERT(error == QR_OK && group != NULL);
+	if (fetch.block == WIRE_FETCH_SNAPSHOT) {
+		QR_ASSERT(group->mends ||
+			  (group->phase == DP_PHASE_RUNNING && fetch.index > group->raft.commit));
+		rig->asked = (struct rig_asked){.group = message->group,
+						.of = to,
+						.index = fetch.index,
+						.offset = fetch.offset};
+		return;
+	}
 	QR_ASSERT(fetch.index <=
 		  (group->mends ? store_log_slot(group->log)->settled.index : group->applied));
 }
@@ -233,6 +269,12 @@ static void check_fetched(const struct rig *rig, const struct wire_message *mess
 
 	QR_ASSERT(error == QR_OK && group != NULL);
 	QR_ASSERT(fetched.status != QR_OK || fetched.index <= dp_group_readable(group));
+	if (fetched.status == QR_OK && fetched.block == WIRE_FETCH_SNAPSHOT) {
+		QR_ASSERT(group->phase == DP_PHASE_RUNNING);
+		QR_ASSERT(fetched.entry_bytes % QR_BLOCK_BYTES == 0);
+	} else if (fetched.status == QR_OK) {
+		QR_ASSERT(fetched.index > store_log_origin(group->log).index);
+	}
 }
 
 void rig_check_datagram(struct rig *rig, const struct dp_tx *tx)
@@ -254,7 +296,7 @@ void rig_check_datagram(struct rig *rig, const struct dp_tx *tx)
 		} else if (message.type == WIRE_FRAGMENT) {
 			check_fragment(rig, &message);
 		} else if (message.type == WIRE_FETCH) {
-			check_fetch(rig, &message);
+			check_fetch(rig, &message, tx->peer);
 		} else if (message.type == WIRE_FETCHED) {
 			check_fetched(rig, &message);
 		} else {

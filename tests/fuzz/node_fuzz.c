@@ -65,6 +65,8 @@ static void step_raft(const uint8_t *bytes)
 	message.hint_term = fuzz_near(message.log_term, bytes[9]);
 	message.round = fuzz_near(raft->round, bytes[10]);
 	message.last = message.index;
+	if (message.kind == RAFT_MESSAGE_SNAPSHOT && message.log_term == 0)
+		message.log_term = message.term; /* of what the node does not have */
 	peer_send(play.rig, peer_of(bytes[2]), group->config->group, &message);
 }
 
@@ -170,6 +172,132 @@ static void step_ack(const uint8_t *bytes)
 		ack.missing[m].until = bytes[13] % 4 == 0 ? 0 : (bytes[12] + bytes[13]) * 16u;
 	}
 	wire_put_ack(&writer, group->config->group, &ack);
+	rig_send(play.rig, peer_of(bytes[2]), &writer);
+}
+
+/* ---- snapshots ---- */
+
+/** A leader's log begins behind what the node has. */
+static void step_offer(const uint8_t *bytes)
+{
+	const struct dp_group *group = rig_group(play.rig, bytes[2] / 64);
+	const struct raft_message message = {
+		.kind = RAFT_MESSAGE_SNAPSHOT,
+		.term = fuzz_near(group->raft.state.term, bytes[3]),
+		.index = fuzz_near(group->raft.last + 5, bytes[4]),
+		.log_term = fuzz_near(group->raft.state.term, bytes[5]),
+	};
+
+	if (group->phase == DP_PHASE_RUNNING)
+		peer_send(play.rig, peer_of(bytes[2]), group->config->group, &message);
+}
+
+/** Bytes [offset, ...) of the file that was asked for, more or less. */
+static void send_piece(const uint8_t *bytes, const uint8_t *file, size_t file_bytes)
+{
+	const struct rig_asked *asked = &play.rig->asked;
+	struct wire_fetched fetched = {
+		.index = bytes[1] >= 224 ? fuzz_near(asked->index, bytes[13]) : asked->index,
+		.block = WIRE_FETCH_SNAPSHOT,
+		.entry_bytes = (uint32_t)file_bytes,
+		.offset = asked->offset,
+	};
+	struct qr_writer writer = begin_datagram();
+	uint32_t from;
+
+	if (bytes[1] % 32 == 1)
+		fetched.status = QR_NOT_FOUND;
+	if (bytes[1] % 32 == 2)
+		fetched.offset = (uint32_t)fuzz_near(fetched.offset, bytes[13]);
+	if (bytes[1] % 32 == 3)
+		fetched.entry_bytes = (uint32_t)fuzz_near(fetched.entry_bytes, bytes[13]);
+	if (bytes[1] % 32 == 4)
+		fetched.block = fuzz_near(fetched.block, bytes[13]);
+	from = fetched.offset < file_bytes ? fetched.offset : 0;
+	fetched.bulk.data = file + from;
+	if (fetched.status == QR_OK)
+		fetched.bulk.size_bytes =
+			bytes[14] < 128 ? file_bytes - from : 1u + bytes[14] * 16u;
+	if (fetched.bulk.size_bytes > file_bytes - from)
+		fetched.bulk.size_bytes = file_bytes - from;
+	wire_put_fetched(&writer, asked->group, &fetched);
+	qr_write_bytes(&writer, fetched.bulk.data, fetched.bulk.size_bytes);
+	rig_send(play.rig, bytes[1] % 32 == 5 ? 4 - asked->of : asked->of, &writer);
+}
+
+/** What a snapshot with that base says, in a log that has nothing but empty entries. */
+static struct store_snapshot given_header(const struct dp_group *group, const uint8_t *bytes)
+{
+	qr_index index = play.rig->asked.index;
+	uint64_t segment = store_log_tail(group->log) / RIG_SEGMENT_BLOCKS + 1 + bytes[2] % 2u;
+	struct store_snapshot header = {
+		.serial = 1u + bytes[12],
+		.cluster = RIG_CLUSTER + (bytes[3] == 1),
+		.group = play.rig->asked.group + (bytes[3] == 2),
+		.geometry = {.segment_blocks = RIG_SEGMENT_BLOCKS << (bytes[3] == 3),
+			     .stride_blocks = RIG_STRIDE_BLOCKS},
+		.base = {.index = fuzz_near(index, bytes[4]),
+			 .term = fuzz_near(group->raft.state.term, bytes[5]),
+			 .block = fuzz_near(segment * RIG_SEGMENT_BLOCKS, bytes[6]),
+			 .offset = fuzz_near(group->committed_end, bytes[7]),
+			 .chain = bytes[8]},
+		.checkpoint_count = bytes[9] % 16 == 15,
+		.spacing_blocks = 64,
+		.time_ns = bytes[10],
+		.segment = bytes[3] == 4 ? 0 : segment,
+		.given = bytes[3] == 5,
+	};
+
+	header.base.index += header.base.index == 0;
+	return header;
+}
+
+/** A piece of a snapshot that nobody took, of the one that was asked for last. */
+static void step_give(const uint8_t *bytes)
+{
+	static uint8_t file[3 * QR_BLOCK_BYTES];
+	const struct dp_group *group = dp_core_find_group(play.rig->core, play.rig->asked.group);
+	struct qr_writer body = qr_writer_over(file + STORE_SNAPSHOT_STATE_AT,
+					       sizeof(file) - STORE_SNAPSHOT_STATE_AT);
+	struct store_snapshot header;
+	size_t file_bytes;
+
+	if (group == NULL)
+		return;
+	header = given_header(group, bytes);
+	memset(file, 0, sizeof(file));
+	qr_write_u32(&body, 1); /* one term */
+	qr_write_u64(&body, fuzz_near(1, bytes[11]));
+	qr_write_u64(&body, header.base.term);
+	qr_write_u32(&body, bytes[11] >= 224); /* no sessions */
+	header.state_bytes = (uint32_t)qr_writer_size(&body) + (bytes[9] >= 240 ? 4096u : 0);
+	file_bytes = store_snapshot_file_bytes(&header);
+	if (bytes[10] >= 224)
+		file[STORE_SNAPSHOT_STATE_AT + bytes[10] % 24u] ^= bytes[8];
+	store_snapshot_encode(file, &header);
+	image_seal(file, file_bytes);
+	if (bytes[10] >= 200 && bytes[10] < 224) /* torn on its way */
+		file[bytes[8] * 16u] ^= bytes[10];
+	send_piece(bytes, file, file_bytes);
+}
+
+/** A peer asks for an entry, or for the snapshot where the log begins. */
+static void step_fetch(const uint8_t *bytes)
+{
+	const struct dp_group *group = rig_group(play.rig, bytes[2] / 64);
+	const struct store_snapshot *given = store_snapshot_to_give(group->log);
+	bool entry = bytes[1] >= 160;
+	qr_index index =
+		entry || given == NULL ? store_log_origin(group->log).index + 1 : given->base.index;
+	const struct wire_fetch fetch = {
+		.index = fuzz_near(index, bytes[3] < 128 ? 0 : bytes[3]),
+		.block = entry ? store_log_tail(group->log) * bytes[4] / 256 : WIRE_FETCH_SNAPSHOT,
+		.offset = bytes[5] < 200 ? bytes[5] % 4u * 2048u : (uint32_t)fuzz_near(0, bytes[5]),
+		.size_bytes = bytes[6] < 200 ? DP_FETCH_BYTES : (uint32_t)fuzz_near(0, bytes[6]),
+	};
+	struct qr_writer writer = begin_datagram();
+
+	wire_put_fetch(&writer, group->config->group, &fetch);
 	rig_send(play.rig, peer_of(bytes[2]), &writer);
 }
 
@@ -398,7 +526,13 @@ static void one_step(const uint8_t *bytes)
 		step_chunk, step_ask,	step_raw,  step_world,
 	};
 
-	steps[bytes[0] % 16](bytes);
+	static void (*const more[3])(const uint8_t *bytes) = {step_offer, step_give, step_fetch};
+
+	if (bytes[0] >= 224) {
+		more[bytes[0] % 3](bytes);
+	} else {
+		steps[bytes[0] % 16](bytes);
+	}
 	if (bytes[15] % 8 != 7) {
 		rig_turn(play.rig, bytes[15] >= 240 ? bytes[15] - 240u : RIG_TX_MAX);
 	} else {
@@ -463,20 +597,35 @@ static void wait_as_leader(void)
 		peer_agree(play.rig);
 }
 
-/** Snapshots in both files, and entries behind them. */
+/** An entry of node 1 that says that the logs begin where the second snapshot lets them. */
+static void trim_as_follower(void)
+{
+	for (uint8_t g = 0; g < RIG_GROUPS; g++) {
+		const uint8_t step[STEP_BYTES] = {
+			[2] = 6, [3] = 1, [5] = FORGE_TRIM, [9] = (uint8_t)(g * 64)};
+
+		step_forge(step);
+		rig_drain(play.rig);
+	}
+}
+
+/** Snapshots in some files, entries behind them, and the first segments are gone. */
 static void prepare_snapshots(bool leading)
 {
-	for (unsigned turn = 0; turn <= STORE_SNAPSHOTS; turn++) {
+	const struct rig_disk *disk = &play.rig->disks[0];
+
+	for (unsigned turn = 0; disk->file_bytes[3] == 0; turn++) {
 		if (leading) {
 			use(8);
 			wait_as_leader();
 		} else {
 			follow(8 * (turn + 1));
 			wait_as_follower();
+			if (disk->file_bytes[2] != 0 && disk->extent.first == 0)
+				trim_as_follower();
 		}
 	}
-	for (uint32_t file = 0; file < STORE_SNAPSHOTS; file++)
-		QR_ASSERT(play.rig->disks[0].file_bytes[file] != 0);
+	QR_ASSERT(disk->extent.first > 0);
 }
 
 static void prepare(unsigned number)
