@@ -48,6 +48,8 @@ static void add_counts(struct judge_counts *to, const struct judge_counts *from)
 	to->disks += from->disks;
 	to->logs += from->logs;
 	to->restored += from->restored;
+	to->trimmed += from->trimmed;
+	to->exchanged += from->exchanged;
 	to->entries += from->entries;
 	to->again += from->again;
 	to->folders += from->folders;
@@ -108,6 +110,8 @@ static void count_round(struct check_outcome *outcome, const struct truth *truth
 		return;
 	outcome->answered += truth->answered_records;
 	outcome->snapshots += truth->snapshots;
+	outcome->trims += truth->trims;
+	outcome->installs += truth->installs;
 }
 
 static void read_tape(const struct tape *tape, const struct check_options *options,

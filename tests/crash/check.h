@@ -30,6 +30,8 @@ struct check_outcome {
 	uint64_t events;
 	uint64_t answered;  /* different records, of all rounds */
 	uint64_t snapshots; /* completed */
+	uint64_t trims;	    /* later beginnings of logs that became stable */
+	uint64_t installs;  /* of peers' snapshots in the place of a log */
 	bool failed;
 	struct check_failure failure;
 };

@@ -43,11 +43,12 @@ static void forget(void)
 	free(truth);
 }
 
-/** One group that promises durability, and snapshots of it on each node, overwritten on one. */
+/** One group that promises durability and keeps all of it, and snapshots of it on each node. */
 static bool is_suitable(const struct tape *tape)
 {
 	const struct tape_round *round = &tape->events[0].round;
-	bool suitable = round->group_count == 1 && round->lazy_groups == 0;
+	bool suitable =
+		round->group_count == 1 && round->lazy_groups == 0 && round->retention_blocks == 0;
 	uint64_t most = 0;
 
 	if (!suitable)
@@ -60,7 +61,7 @@ static bool is_suitable(const struct tape *tape)
 		most = serial > most ? serial : most;
 	}
 	forget();
-	return suitable && most > STORE_SNAPSHOTS;
+	return suitable && most > 2;
 }
 
 static int record_all(void **state)

@@ -27,6 +27,7 @@
 #define ELECTION_NS 30000000
 #define HEARTBEAT_NS 6000000
 #define RETRANSMIT_NS 2000000
+#define RETENTION_HOLD_NS 10000000 /* one that was down for longer gets a snapshot */
 #define SPANS_MAX 32
 
 static qr_ns clock_of(clockid_t id)
@@ -59,6 +60,7 @@ void cluster_init(struct cluster *cluster, const struct tape_round *round, const
 			.group = g + 1,
 			.replicas = ((qr_nodes)1 << (TAPE_NODES + 1)) - 2,
 			.durability = lazy ? WIRE_DURABLE_MEMORY : WIRE_DURABLE_QUORUM,
+			.retention_bytes = (uint64_t)round->retention_blocks * QR_BLOCK_BYTES,
 		};
 	}
 	for (qr_node node = 1; node <= TAPE_NODES; node++) {
@@ -81,6 +83,7 @@ static struct dp_core_config config_of(struct cluster *cluster, qr_node node)
 		.election_timeout_ns = cluster_ns(cluster, ELECTION_NS),
 		.heartbeat_interval_ns = cluster_ns(cluster, HEARTBEAT_NS),
 		.retransmit_min_ns = cluster_ns(cluster, RETRANSMIT_NS),
+		.retention_hold_ns = cluster_ns(cluster, RETENTION_HOLD_NS),
 		.geometry = {.segment_blocks = round->segment_blocks,
 			     .stride_blocks = round->stride_blocks},
 		.window_blocks = round->window_blocks,

@@ -90,6 +90,10 @@ static bool check_slot(struct judge *judge, qr_node node, qr_group group,
 	}
 	if (!log->has_slot)
 		return true;
+	if (revived->slot.start.segment < log->slot.start.segment) {
+		return complain(judge, "FORGOTTEN: node %u group %u: where the log begins", node,
+				group);
+	}
 	if (revived->slot.serial < log->slot.serial || now->term < then->term ||
 	    (now->term == then->term && then->vote != 0 && now->vote != then->vote)) {
 		return complain(judge,
@@ -115,6 +119,8 @@ static bool check_snapshot(struct judge *judge, qr_node node, qr_group group,
 				node, group, (unsigned long long)revived->missing,
 				(unsigned long long)base);
 	}
+	if (base > 0 && truth_is_named(log, revived->versions[base]))
+		return true; /* what a peer gave takes the place of the log in this image already */
 	if (base > log->certain || (base > 0 && revived->versions[base] != log->firm[base])) {
 		return complain(judge,
 				"INVENTED: node %u group %u: a snapshot of entry %llu, stable were "
@@ -138,6 +144,8 @@ static bool check_log(struct judge *judge, qr_node node, qr_group group,
 
 	judge->counts.logs++;
 	judge->counts.restored += revived->base != 0;
+	judge->counts.trimmed += revived->trimmed;
+	judge->counts.exchanged += log->named != TRUTH_NONE || log->given.serial != 0;
 	judge->counts.entries += revived->last;
 	if (revived->wrong != NULL) { /* what else is found may follow from it */
 		return complain(judge, "INVENTED: node %u group %u: a snapshot of entry %llu: %s",
@@ -168,6 +176,8 @@ static bool check_log(struct judge *judge, qr_node node, qr_group group,
 	if (!check_slot(judge, node, group, revived))
 		return false;
 	if (truth_is_lazy(judge->truth, group))
+		return true;
+	if (revived->base > 0 && truth_is_named(log, revived->versions[revived->base]))
 		return true;
 	if (revived->last < log->certain ||
 	    (log->certain > 0 && revived->versions[log->certain] != log->firm[log->certain])) {

@@ -27,14 +27,16 @@ struct judge_fate {
 };
 
 struct judge_counts {
-	uint64_t images;   /* of the whole cluster */
-	uint64_t disks;	   /* recovered: of one node, once */
-	uint64_t logs;	   /* of one group of one node */
-	uint64_t restored; /* of these, from a snapshot */
-	uint64_t entries;  /* compared byte by byte */
-	uint64_t again;	   /* disks whose power was cut again during or after recovery */
-	uint64_t folders;  /* disks recovered as real directories */
-	uint64_t promises; /* answered records that were looked for, summed over the images */
+	uint64_t images;    /* of the whole cluster */
+	uint64_t disks;	    /* recovered: of one node, once */
+	uint64_t logs;	    /* of one group of one node */
+	uint64_t restored;  /* of these, from a snapshot */
+	uint64_t trimmed;   /* and without their first segments */
+	uint64_t exchanged; /* and cut while a peer's snapshot took their place */
+	uint64_t entries;   /* compared byte by byte */
+	uint64_t again;	    /* disks whose power was cut again during or after recovery */
+	uint64_t folders;   /* disks recovered as real directories */
+	uint64_t promises;  /* answered records that were looked for, summed over the images */
 };
 
 struct judge {

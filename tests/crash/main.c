@@ -237,11 +237,15 @@ static int check(const struct arguments *arguments)
 	printf("%" PRIu64 " rounds, %" PRIu64 " events, %" PRIu64 " records answered, %" PRIu64
 	       " snapshots\n",
 	       outcome.rounds, outcome.events, outcome.answered, outcome.snapshots);
+	printf("%" PRIu64 " times a log began later, %" PRIu64
+	       " times a peer's snapshot took its place\n",
+	       outcome.trims, outcome.installs);
 	printf("%" PRIu64 " images: %" PRIu64 " disks recovered (%" PRIu64
 	       " were cut again, %" PRIu64 " as real directories), %" PRIu64 " logs, %" PRIu64
-	       " of them from a snapshot\n",
+	       " of them from a snapshot\n%" PRIu64 " logs had lost their first segments, %" PRIu64
+	       " were being exchanged\n",
 	       counts->images, counts->disks, counts->again, counts->folders, counts->logs,
-	       counts->restored);
+	       counts->restored, counts->trimmed, counts->exchanged);
 	printf("%" PRIu64 " entries compared, answered records looked for %" PRIu64 " times\n",
 	       counts->entries, counts->promises);
 	printf("%.1f s, %.0f images/s; %s\n", seconds, (double)counts->images / seconds,

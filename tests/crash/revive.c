@@ -34,8 +34,9 @@ struct running {
 struct files {
 	uint32_t state; /* MEDIA_NONE: a new group */
 	uint32_t snapshots[STORE_SNAPSHOTS];
-	uint64_t segment_count;
-	uint32_t segments[SEGMENTS_MAX];
+	uint32_t folder;
+	struct store_extent extent;
+	uint32_t segments[SEGMENTS_MAX]; /* from the first on */
 };
 
 /* ---- memory ---- */
@@ -120,6 +121,7 @@ static void begin_revived(struct revived *revived)
 	revived->damage = (struct store_damage){0};
 	revived->invented = false;
 	revived->remains = false;
+	revived->trimmed = false;
 	revived->base = 0;
 	revived->wrong = NULL;
 	revived->missing = 0;
@@ -233,12 +235,13 @@ static bool find_files(const struct revive *revive, qr_group group, struct files
 	const struct media *media = revive->media;
 	char name[STORE_NAME_BYTES];
 	uint32_t folder = media_find(media, TAPE_TOP, "data");
+	uint64_t first = UINT64_MAX;
 	uint64_t count = 0;
 
 	files->state = MEDIA_NONE;
 	for (uint32_t s = 0; s < STORE_SNAPSHOTS; s++)
 		files->snapshots[s] = MEDIA_NONE;
-	files->segment_count = 0;
+	files->extent = (struct store_extent){0};
 	store_group_name(name, group);
 	if (folder != MEDIA_NONE)
 		folder = media_find(media, folder, name);
@@ -251,17 +254,23 @@ static bool find_files(const struct revive *revive, qr_group group, struct files
 	}
 	for (uint32_t n = 0; n < media_file(media, folder)->name_count; n++) {
 		const char *given = media_file(media, folder)->names[n].name;
+		uint64_t segment;
 
-		count += strlen(given) == 20 && strcmp(given + 16, ".seg") == 0;
+		if (strlen(given) != 20 || strcmp(given + 16, ".seg") != 0)
+			continue;
+		segment = strtoull(given, NULL, 16);
+		first = segment < first ? segment : first;
+		count++;
 	}
 	QR_ASSERT(count <= SEGMENTS_MAX);
+	files->folder = folder;
 	for (uint64_t s = 0; s < count; s++) {
-		store_segment_name(name, s);
+		store_segment_name(name, first + s);
 		files->segments[s] = media_find(media, folder, name);
 		if (files->segments[s] == MEDIA_NONE)
 			return false;
 	}
-	files->segment_count = count;
+	files->extent = (struct store_extent){.first = count == 0 ? 0 : first, .count = count};
 	if (files->state == MEDIA_NONE)
 		return count == 0;
 	return media_file(media, files->state)->size_bytes == STATE_BYTES;
@@ -273,13 +282,20 @@ static bool is_read(const struct store_op *op)
 	       op->kind == STORE_OP_READ_SNAPSHOT;
 }
 
+static uint32_t segment_of(const struct files *files, uint64_t segment)
+{
+	if (segment < files->extent.first || segment - files->extent.first >= files->extent.count)
+		return MEDIA_NONE;
+	return files->segments[segment - files->extent.first];
+}
+
 static uint32_t file_of(const struct files *files, const struct store_op *op)
 {
 	if (op->kind == STORE_OP_READ_SLOTS || op->kind == STORE_OP_WRITE_SLOT)
 		return files->state;
 	if (op->kind == STORE_OP_READ_SNAPSHOT || op->kind == STORE_OP_SYNC_SNAPSHOT)
 		return files->snapshots[op->segment];
-	return op->segment < files->segment_count ? files->segments[op->segment] : MEDIA_NONE;
+	return segment_of(files, op->segment);
 }
 
 static enum qr_error read_image(const struct revive *revive, const struct files *files,
@@ -311,8 +327,23 @@ static const uint8_t *keep_slot(struct revive *revive, const uint8_t *data)
 	return kept;
 }
 
+/** The first segment goes away, for good once that has ended. */
+static void drop(struct revive *revive, struct files *files, struct running *running)
+{
+	struct tape_op unlink = {.kind = TAPE_OP_UNLINK, .folder = files->folder};
+
+	QR_ASSERT(files->extent.count > 0 && running->op.segment == files->extent.first);
+	store_segment_name(unlink.name, running->op.segment);
+	running->effect = revive->list->count;
+	(void)media_write(revive->media, revive->list, &unlink);
+	files->extent.first++;
+	files->extent.count--;
+	memmove(files->segments, files->segments + 1,
+		files->extent.count * sizeof(files->segments[0]));
+}
+
 /** A write begins: it is seen from now on. */
-static void begin_op(struct revive *revive, const struct files *files, struct running *running)
+static void begin_op(struct revive *revive, struct files *files, struct running *running)
 {
 	const struct store_op *op = &running->op;
 	bool slot = op->kind == STORE_OP_WRITE_SLOT;
@@ -326,6 +357,8 @@ static void begin_op(struct revive *revive, const struct files *files, struct ru
 
 	running->effect = MEDIA_NONE;
 	QR_ASSERT(op->kind != STORE_OP_WRITE_SNAPSHOT); /* a node takes one when it runs */
+	if (op->kind == STORE_OP_DROP)
+		drop(revive, files, running);
 	if (!slot && op->kind != STORE_OP_WRITE && op->kind != STORE_OP_WRITE_LAZY)
 		return;
 	if (write.file == MEDIA_NONE)
@@ -354,6 +387,8 @@ static enum qr_error end_op(struct revive *revive, const struct files *files,
 
 		effect->state = effect->op.dsync ? MEDIA_FIRM : MEDIA_CACHED;
 	}
+	if (op->kind == STORE_OP_DROP) /* the folder is synced */
+		media_list_sync(revive->list, files->folder);
 	return QR_OK;
 }
 
@@ -362,28 +397,33 @@ static bool has_remains(const struct revive *revive, qr_group group, const struc
 			qr_index last)
 {
 	uint32_t segment_blocks = revive->truth->round.segment_blocks;
+	qr_block end = (files->extent.first + files->extent.count) * segment_blocks;
 
-	for (qr_block block = store_log_tail(revive->log);
-	     block < files->segment_count * segment_blocks; block++) {
+	for (qr_block block = store_log_tail(revive->log); block < end; block++) {
+		uint32_t number = segment_of(files, block / segment_blocks);
 		const struct media_file *file =
-			media_file(revive->media, files->segments[block / segment_blocks]);
+			number == MEDIA_NONE ? NULL : media_file(revive->media, number);
 		uint32_t at = (uint32_t)(block % segment_blocks) * QR_BLOCK_BYTES;
 		struct store_entry entry;
 
-		if (at < file->size_bytes && store_entry_decode(file->data + at, &entry) == QR_OK &&
-		    entry.group == group && entry.block == block && entry.index > last)
+		if (file != NULL && at < file->size_bytes &&
+		    store_entry_decode(file->data + at, &entry) == QR_OK && entry.group == group &&
+		    entry.block == block && entry.index > last)
 			return true;
 	}
 	return false;
 }
 
-/** An entry that was not read, for the snapshot stands for it, and that is not there; 0: none. */
+/**
+ * An entry that was not read, for the snapshot stands for it, and that is not there; 0: none. What
+ * lies in front of the log's origin may be gone.
+ */
 static qr_index find_missing(const struct revive *revive, const struct files *files,
 			     const struct revived *revived)
 {
 	uint32_t segment_blocks = revive->truth->round.segment_blocks;
 
-	for (qr_index i = 1; i <= revived->base; i++) {
+	for (qr_index i = store_log_origin(revive->log).index + 1; i <= revived->base; i++) {
 		const struct truth_version *version =
 			truth_version(revive->truth, revived->versions[i]);
 		const struct store_entry *entry = &version->entry;
@@ -392,9 +432,9 @@ static qr_index find_missing(const struct revive *revive, const struct files *fi
 		uint64_t size_bytes = (uint64_t)entry->blocks * QR_BLOCK_BYTES;
 		const struct media_file *file;
 
-		if (segment >= files->segment_count)
+		if (segment_of(files, segment) == MEDIA_NONE)
 			return i;
-		file = media_file(revive->media, files->segments[segment]);
+		file = media_file(revive->media, segment_of(files, segment));
 		if (at + size_bytes > file->size_bytes ||
 		    memcmp(file->data + at, version->bytes, size_bytes) != 0)
 			return i;
@@ -422,10 +462,13 @@ static bool is_index_right(const struct revive *revive, const struct revived *re
 static void look_around(const struct revive *revive, qr_group group, const struct files *files,
 			struct revived *revived)
 {
+	revived->trimmed = files->extent.first > 0;
 	revived->remains = has_remains(revive, group, files, revived->last);
 	if (revived->base == 0 || revived->wrong != NULL || revived->invented)
 		return;
 	revived->missing = find_missing(revive, files, revived);
+	if (store_log_origin(revive->log).index > revived->slot.start.before)
+		revived->wrong = "the log begins behind where it may";
 	if (!is_index_right(revive, revived))
 		revived->wrong = "the index points elsewhere";
 }
@@ -459,7 +502,7 @@ void revive_group(struct revive *revive, qr_group group, struct revived *ret_rev
 		ret_revived->result = QR_CORRUPT;
 		return;
 	}
-	begin_log(revive, group, &(struct store_extent){.count = files.segment_count});
+	begin_log(revive, group, &files.extent);
 	for (;;) {
 		unsigned count;
 

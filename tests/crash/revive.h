@@ -19,6 +19,7 @@ struct revived {
 	enum qr_error result; /* QR_NOT_FOUND: the log is open; QR_AGAIN: power was cut before */
 	struct store_damage damage;
 	bool invented;	   /* it gave an entry that was not written there, or not like that */
+	bool trimmed;	   /* its first segments are gone */
 	bool remains;	   /* it opened the log, and a valid entry lies behind its end */
 	qr_index base;	   /* of the snapshot that it began with; 0: with none */
 	const char *wrong; /* about that; NULL: nothing */

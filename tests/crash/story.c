@@ -23,6 +23,8 @@
 #define ROUND_NS_MAX 120000000000u
 #define ISOLATION_NS_MAX 2000000000u
 #define DOWN_NS_MAX 1000000000u
+#define DOWN_NS_LONG 4000000000u
+#define DOWN_RECORDS 100	/* several segments */
 #define SAVING_NS_MAX 20000000u /* more than a second of the nodes' */
 #define SAVING_TURNS 6		/* a body is followed by its header */
 #define CLOCK_RATE 64		/* of rounds with snapshots: a node's second takes 16 ms */
@@ -72,6 +74,13 @@ static struct tape_round shape(uint64_t seed)
 	if (seed % 8 != 0) { /* in the others logs are read whole, and settled more rarely */
 		round.snapshot_blocks = 4u << qr_prng_below(&prng, 5);
 		round.clock_rate = CLOCK_RATE;
+	}
+	if (seed % 2 != 0) { /* small segments, of which many are given up */
+		round.segment_blocks = round.stride_blocks = 8;
+		round.snapshot_blocks = 4;
+		round.retention_blocks = 8 * (1 + (uint32_t)qr_prng_below(&prng, 4));
+		if (round.write_max_blocks > round.stride_blocks)
+			round.write_max_blocks = round.stride_blocks;
 	}
 	return round;
 }
@@ -173,10 +182,14 @@ static void stop_all(struct story *story, bool cut)
 		restart(story, node);
 }
 
+/** A node is down; where logs are trimmed, often for so long that it lacks what the others gave up.
+ */
 static void stop_one(struct story *story, bool cut, qr_node node)
 {
+	bool longer = story->cluster.round.retention_blocks != 0 && below(story, 2) == 0;
+
 	stop(story, node, cut);
-	go_on(story, below(story, 15), DOWN_NS_MAX);
+	go_on(story, longer ? DOWN_RECORDS : below(story, 15), longer ? DOWN_NS_LONG : DOWN_NS_MAX);
 	restart(story, node);
 }
 
@@ -272,7 +285,8 @@ bool story_record(struct tape *tape, const struct story_options *options,
 	story->cluster.loss_permille = (uint32_t)below(story, 3) * 10;
 	story->start_ns = story->cluster.now_ns;
 	load_init(&story->load, &story->cluster,
-		  options->bytes_per_group / LOAD_PRODUCERS_PER_GROUP);
+		  (round.retention_blocks != 0 ? 3 : 1) * options->bytes_per_group /
+			  LOAD_PRODUCERS_PER_GROUP);
 	tell(story);
 	ret_outcome->records = load_answered(&story->load);
 	ret_outcome->operations = tap_count();

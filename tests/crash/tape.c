@@ -113,6 +113,7 @@ static void write_round(struct qr_writer *to, const struct tape_round *round)
 	qr_write_u32(to, round->group_count);
 	qr_write_u32(to, round->lazy_groups);
 	qr_write_u32(to, round->snapshot_blocks);
+	qr_write_u32(to, round->retention_blocks);
 	qr_write_u32(to, round->clock_rate);
 }
 
@@ -127,6 +128,7 @@ static void read_round(struct qr_reader *from, struct tape_round *round)
 	round->group_count = qr_read_u32(from);
 	round->lazy_groups = qr_read_u32(from);
 	round->snapshot_blocks = qr_read_u32(from);
+	round->retention_blocks = qr_read_u32(from);
 	round->clock_rate = qr_read_u32(from);
 }
 

@@ -67,10 +67,11 @@ struct tape_round {
 	uint32_t window_blocks;
 	uint32_t write_depth;
 	uint32_t write_max_blocks;
-	uint32_t group_count;	  /* groups 1..n */
-	uint32_t lazy_groups;	  /* bit g: group g promises nothing (durability = memory) */
-	uint32_t snapshot_blocks; /* of log from one snapshot of a group to the next; 0: none */
-	uint32_t clock_rate;	  /* how many times as fast as the real one the nodes' clock runs */
+	uint32_t group_count;	   /* groups 1..n */
+	uint32_t lazy_groups;	   /* bit g: group g promises nothing (durability = memory) */
+	uint32_t snapshot_blocks;  /* of log from one snapshot of a group to the next; 0: none */
+	uint32_t retention_blocks; /* that a log keeps at least; 0: all of it */
+	uint32_t clock_rate; /* how many times as fast as the real one the nodes' clock runs */
 };
 
 enum tape_said_kind {

@@ -53,16 +53,54 @@ static bool parse_hex(const char *text, const char *end, uint64_t *ret_value)
 	return stop != text && strcmp(stop, end) == 0;
 }
 
-static bool is_snapshot(const char *name)
+static bool is_snapshot(const char *name, uint64_t *ret_number)
 {
 	char expected[STORE_NAME_BYTES];
 
 	for (uint32_t number = 0; number < STORE_SNAPSHOTS; number++) {
 		store_snapshot_name(expected, number);
+		*ret_number = number;
 		if (strcmp(name, expected) == 0)
 			return true;
 	}
 	return false;
+}
+
+/** A segment loses its name: a stable slot says that it was given up, and a snapshot stands for it.
+ */
+static void check_gone(struct truth *truth, qr_node node, const struct truth_role *role)
+{
+	const struct truth_log *log = &truth->groups[role->group].logs[node];
+	bool covered = log->slot.reset;
+
+	for (uint32_t f = 0; f < STORE_SNAPSHOTS; f++) {
+		covered = covered ||
+			  (log->files[f].serial != 0 && log->files[f].segment > role->segment &&
+			   log->files[f].segment <= log->slot.start.segment);
+	}
+	if (log->has_slot && covered &&
+	    (log->slot.reset || role->segment < log->slot.start.segment))
+		return;
+	truth_complain(
+		truth,
+		"node %u gives segment %llu of group %u up, and no stable slot says so, or no "
+		"snapshot stands for it",
+		node, (unsigned long long)role->segment, role->group);
+}
+
+/** An old segment that becomes another one, or goes away. */
+static void note_gone(struct truth *truth, qr_node node, const struct tape_op *op)
+{
+	uint32_t file = media_find_visible(&truth->media[node], op->folder, op->name);
+	struct truth_role *role;
+
+	if (file == MEDIA_NONE)
+		return;
+	role = &truth->roles[node][file];
+	if (role->kind != TRUTH_ROLE_SEGMENT)
+		return;
+	check_gone(truth, node, role);
+	*role = (struct truth_role){.kind = TRUTH_ROLE_NONE};
 }
 
 static void note_role(struct truth *truth, qr_node node, const struct tape_op *op)
@@ -71,9 +109,14 @@ static void note_role(struct truth *truth, qr_node node, const struct tape_op *o
 	struct truth_role *role = &roles[op->file];
 	uint64_t number;
 
-	if (op->kind == TAPE_OP_CREATE && is_snapshot(op->name)) {
+	if (op->kind == TAPE_OP_RENAME || op->kind == TAPE_OP_UNLINK)
+		note_gone(truth, node, op);
+	if (op->kind == TAPE_OP_UNLINK)
+		return;
+	if (op->kind == TAPE_OP_CREATE && is_snapshot(op->name, &number)) {
 		*role = (struct truth_role){.kind = TRUTH_ROLE_SNAPSHOT,
-					    .group = roles[op->folder].group};
+					    .group = roles[op->folder].group,
+					    .segment = number};
 	}
 	if (op->kind == TAPE_OP_MKDIR && strncmp(op->name, "group-", 6) == 0 &&
 	    parse_hex(op->name + 6, "", &number) && number >= 1 &&
@@ -181,6 +224,62 @@ bool truth_asked(const struct truth_log *log, const struct raft_hard_state *stat
 	return false;
 }
 
+/** Whether most nodes have an entry for good that says so: it is committed. */
+static bool is_agreed(const struct truth *truth, qr_group group, const struct store_start *start)
+{
+	const struct truth_group *self = &truth->groups[group];
+	struct store_start said;
+
+	for (uint32_t t = self->trim_count; t > 0; t--) {
+		const struct truth_version *version = &truth->versions[self->trims[t - 1]];
+		const struct qr_span payload = {version->bytes + STORE_ENTRY_HEADER_BYTES,
+						version->entry.payload_bytes};
+		unsigned holders = 0;
+
+		if (store_trim_decode(payload, &said) != QR_OK ||
+		    memcmp(&said, start, sizeof(said)) != 0)
+			continue;
+		for (qr_node node = 1; node <= TAPE_NODES; node++) {
+			const struct truth_log *log = &self->logs[node];
+
+			holders += log->certain >= version->entry.index &&
+				   log->firm[version->entry.index] == self->trims[t - 1];
+		}
+		if (holders >= TAPE_NODES / 2 + 1)
+			return true;
+	}
+	return false;
+}
+
+/** It begins where it did, or later: where most nodes agree, or behind what a peer has given. */
+static void check_start(struct truth *truth, qr_node node, qr_group group,
+			const struct store_slot *slot)
+{
+	const struct truth_log *log = &truth->groups[group].logs[node];
+	const struct store_start *start = &slot->start;
+	const struct store_start *before = &log->slot.start;
+	const struct store_snapshot *given = &log->given;
+
+	if ((log->has_slot && memcmp(start, before, sizeof(*start)) == 0) || start->segment == 0 ||
+	    truth_is_lazy(truth, group))
+		return;
+	if (start->segment >= before->segment &&
+	    (is_agreed(truth, group, start) ||
+	     (given->serial != 0 && start->segment == given->segment &&
+	      start->before == given->base.index && start->offset == given->base.offset)))
+		return;
+	truth_complain(truth,
+		       "node %u lets group %u begin with segment %llu, which is not committed",
+		       node, group, (unsigned long long)start->segment);
+}
+
+/** Whether the slot puts what a peer gave in the place of the log. */
+static bool names_given(const struct truth_log *log, const struct store_slot *slot)
+{
+	return log->given.serial != 0 && slot->settled.index == log->given.base.index &&
+	       slot->settled.chain == log->given.base.chain;
+}
+
 static void learn_slot(struct truth *truth, qr_node node, qr_group group, const uint8_t *data)
 {
 	struct truth_log *log = &truth->groups[group].logs[node];
@@ -191,9 +290,12 @@ static void learn_slot(struct truth *truth, qr_node node, qr_group group, const 
 			       group);
 		return;
 	}
-	if (slot.settled.index > log->certain ||
-	    (slot.settled.index > 0 &&
-	     truth->versions[log->firm[slot.settled.index]].digest != slot.settled.chain)) {
+	check_start(truth, node, group, &slot);
+	if (names_given(log, &slot)) {
+		log->named = truth_find(truth, group, slot.settled.chain);
+	} else if (slot.settled.index > log->certain ||
+		   (slot.settled.index > 0 &&
+		    truth->versions[log->firm[slot.settled.index]].digest != slot.settled.chain)) {
 		truth_complain(truth,
 			       "node %u calls entry %llu of group %u settled, which is not stable",
 			       node, (unsigned long long)slot.settled.index, group);
@@ -204,7 +306,8 @@ static void learn_slot(struct truth *truth, qr_node node, qr_group group, const 
 	log->asked[log->asked_count++] = slot.state;
 }
 
-/** A header: what it names is committed and stable here, and a slot that is stable says so. */
+/** A header: what it names, unless a peer gave it, is committed and stable here, and a slot that is
+ * stable says so. */
 static void learn_snapshot(struct truth *truth, qr_node node, qr_group group,
 			   const struct tape_op *op)
 {
@@ -219,6 +322,14 @@ static void learn_snapshot(struct truth *truth, qr_node node, qr_group group,
 		return;
 	}
 	base = snapshot.base.index;
+	if (snapshot.given) {
+		if (truth_find(truth, group, snapshot.base.chain) == TRUTH_NONE) {
+			truth_complain(truth,
+				       "node %u was given a snapshot of group %u that nobody has",
+				       node, group);
+		}
+		return;
+	}
 	if (base > log->slot.settled.index || base > log->certain ||
 	    truth->versions[log->firm[base]].digest != snapshot.base.chain) {
 		truth_complain(truth,
@@ -244,6 +355,7 @@ static void begin_write(struct truth *truth, qr_node node, const struct tape_op 
 		return;
 	}
 	if (role->kind == TRUTH_ROLE_SNAPSHOT) {
+		truth->groups[role->group].logs[node].files[role->segment].serial = 0;
 		if (op->offset_bytes == 0)
 			learn_snapshot(truth, node, role->group, op);
 		return;
@@ -253,6 +365,56 @@ static void begin_write(struct truth *truth, qr_node node, const struct tape_op 
 		return;
 	forget(truth, &truth->groups[role->group].logs[node], block,
 	       block + op->size_bytes / QR_BLOCK_BYTES);
+}
+
+/** What a peer gave has taken the place of the log: all of it is what the base's entry follows. */
+static void adopt(struct truth *truth, qr_node node, qr_group group)
+{
+	struct truth_log *log = &truth->groups[group].logs[node];
+	uint32_t version = log->named;
+
+	for (qr_index i = log->high; i > 0; i--)
+		log->firm[i] = TRUTH_NONE;
+	log->high = 0;
+	log->certain = truth->versions[version].entry.index;
+	for (qr_index i = log->certain; i > 0; i--) {
+		set_firm(log, i, version);
+		version = truth->versions[version].parent;
+	}
+	if (log->given.serial > log->snapshot.serial)
+		log->snapshot = log->given;
+	log->given.serial = 0;
+	log->named = TRUTH_NONE;
+	truth->installs++;
+}
+
+static void slot_is_firm(struct truth *truth, qr_node node, qr_group group,
+			 const struct store_slot *slot)
+{
+	struct truth_log *log = &truth->groups[group].logs[node];
+
+	if (log->has_slot && slot->serial <= log->slot.serial)
+		return;
+	if (slot->start.segment > log->slot.start.segment)
+		truth->trims++;
+	log->has_slot = true;
+	log->slot = *slot;
+	if (log->named != TRUTH_NONE && slot->settled.chain == truth->versions[log->named].digest)
+		adopt(truth, node, group);
+}
+
+static void snapshot_is_firm(struct truth *truth, qr_node node, const struct truth_role *role,
+			     const struct store_snapshot *snapshot)
+{
+	struct truth_log *log = &truth->groups[role->group].logs[node];
+
+	log->files[role->segment] = *snapshot;
+	truth->snapshots++;
+	if (snapshot->given && snapshot->base.index > log->slot.settled.index) {
+		log->given = *snapshot;
+	} else if (snapshot->serial > log->snapshot.serial) {
+		log->snapshot = *snapshot;
+	}
 }
 
 /** A write has become stable. */
@@ -267,17 +429,11 @@ static void on_firm(void *context, const struct tape_op *op)
 
 	if (op->kind != TAPE_OP_WRITE || op->data == NULL)
 		return;
-	if (role->kind == TRUTH_ROLE_SLOTS && store_slot_decode(op->data, &slot) == QR_OK &&
-	    (!log->has_slot || slot.serial > log->slot.serial)) {
-		log->has_slot = true;
-		log->slot = slot;
-	}
+	if (role->kind == TRUTH_ROLE_SLOTS && store_slot_decode(op->data, &slot) == QR_OK)
+		slot_is_firm(truth, hook->node, role->group, &slot);
 	if (role->kind == TRUTH_ROLE_SNAPSHOT && op->offset_bytes == 0 &&
-	    store_snapshot_decode(op->data, &snapshot) == QR_OK &&
-	    snapshot.serial > log->snapshot.serial) {
-		log->snapshot = snapshot;
-		truth->snapshots++;
-	}
+	    store_snapshot_decode(op->data, &snapshot) == QR_OK)
+		snapshot_is_firm(truth, hook->node, role, &snapshot);
 	if (role->kind != TRUTH_ROLE_SEGMENT || media_is_overwritten(&truth->media[hook->node], op))
 		return;
 	for (uint32_t at = 0; at < op->size_bytes;) {
@@ -346,13 +502,36 @@ static void look_again(struct truth *truth, qr_node node, qr_group group)
 	}
 }
 
+/** A slot that names what a peer gave may have survived a cut: then that is the log. */
+static void look_at_slots(struct truth *truth, qr_node node, qr_group group)
+{
+	const struct media *media = &truth->media[node];
+	struct truth_log *log = &truth->groups[group].logs[node];
+	char name[STORE_NAME_BYTES];
+	uint32_t at = media_find(media, TAPE_TOP, "data");
+	struct store_slot slot;
+
+	if (log->named == TRUTH_NONE)
+		return;
+	store_group_name(name, group);
+	if (at != MEDIA_NONE)
+		at = media_find(media, at, name);
+	if (at != MEDIA_NONE)
+		at = media_find(media, at, STORE_STATE_NAME);
+	if (at != MEDIA_NONE && store_slot_choose(media_file(media, at)->data, &slot) == QR_OK)
+		slot_is_firm(truth, node, group, &slot);
+	log->named = TRUTH_NONE;
+}
+
 static void cut(struct truth *truth, qr_node node, uint64_t seed)
 {
 	struct media_pick pick = media_pick_of(MEDIA_PICK_RANDOM, 0, seed);
 
 	media_cut(&truth->media[node], &pick);
-	for (qr_group group = 1; group <= truth->round.group_count; group++)
+	for (qr_group group = 1; group <= truth->round.group_count; group++) {
+		look_at_slots(truth, node, group);
 		look_again(truth, node, group);
+	}
 }
 
 /* ---- promises ---- */
@@ -553,7 +732,7 @@ void truth_take(struct truth *truth, const struct tape_event *event)
 		break;
 	case TAPE_BEGIN:
 		if (event->op.kind == TAPE_OP_MKDIR || event->op.kind == TAPE_OP_CREATE ||
-		    event->op.kind == TAPE_OP_RENAME)
+		    event->op.kind == TAPE_OP_RENAME || event->op.kind == TAPE_OP_UNLINK)
 			note_role(truth, event->node, &event->op);
 		if (event->op.kind == TAPE_OP_WRITE)
 			begin_write(truth, event->node, &event->op);

@@ -21,6 +21,7 @@
 
 #define TRUTH_SESSIONS_MAX 4
 #define TRUTH_STATES_MAX 1024
+#define TRUTH_TRIMS_MAX 1024
 #define TRUTH_NONE 0 /* no version: the empty log */
 
 struct truth_session {
@@ -46,18 +47,27 @@ struct truth_version {
 struct truth_log {
 	uint32_t *firm; /* [index]: the version that is on stable media there; TRUTH_NONE */
 	uint64_t firm_room;
-	qr_index high;	  /* nothing is firm above */
-	qr_index certain; /* firm[1..certain] is a log without a hole */
+	qr_index high; /* nothing is firm above */
+	/*
+	 * firm[1..certain] is a log without a hole. What lies in front of the start of `slot` may
+	 * be gone from the files all the same: nothing else may.
+	 */
+	qr_index certain;
 	bool has_slot;
 	struct store_slot slot;		/* the newest that is on stable media */
 	struct store_snapshot snapshot; /* likewise; serial 0: none was completed */
-	uint32_t asked_count;		/* (term, vote) that slots were written with */
+	struct store_snapshot given;	/* likewise, by a peer, and no stable slot names it yet */
+	uint32_t named; /* the version of its base, once a slot that names it began to be written */
+	struct store_snapshot files[STORE_SNAPSHOTS]; /* what each holds for good; serial 0: none */
+	uint32_t asked_count; /* (term, vote) that slots were written with */
 	struct raft_hard_state asked[TRUTH_STATES_MAX];
 };
 
 /** A group in the cluster. */
 struct truth_group {
-	uint32_t root;	   /* the newest version that begins a log; siblings follow */
+	uint32_t root; /* the newest version that begins a log; siblings follow */
+	uint32_t trim_count;
+	uint32_t trims[TRUTH_TRIMS_MAX]; /* versions that say where the log begins */
 	uint32_t answered; /* the version that holds the newest answered record; TRUTH_NONE */
 	struct truth_log logs[TAPE_NODES + 1];
 };
@@ -85,7 +95,7 @@ enum truth_role_kind {
 struct truth_role {
 	enum truth_role_kind kind;
 	qr_group group;
-	uint64_t segment;
+	uint64_t segment; /* or the number of a snapshot's file */
 };
 
 struct truth {
@@ -104,6 +114,8 @@ struct truth {
 	struct truth_records records[LOAD_PRODUCERS_MAX];
 	uint64_t answered_records;
 	uint64_t snapshots; /* completed, on all nodes */
+	uint64_t trims;	    /* starts that became stable, on all nodes */
+	uint64_t installs;  /* snapshots of peers that took the place of a log */
 	struct truth_role roles[TAPE_NODES + 1][MEDIA_FILES_MAX];
 	struct truth_problem problem; /* the first */
 };
@@ -124,6 +136,11 @@ static inline const struct truth_version *truth_version(const struct truth *trut
 bool truth_descends(const struct truth *truth, uint32_t version, uint32_t ancestor);
 /** Whether a slot with this (term, vote) was ever handed to the disk. */
 bool truth_asked(const struct truth_log *log, const struct raft_hard_state *state);
+/** Whether the log up to `version` is what a snapshot stands for that is taking the log's place. */
+static inline bool truth_is_named(const struct truth_log *log, uint32_t version)
+{
+	return version != TRUTH_NONE && version == log->named;
+}
 /** The version with this digest; TRUTH_NONE if no such entry was ever written. */
 uint32_t truth_find(const struct truth *truth, qr_group group, uint64_t digest);
 

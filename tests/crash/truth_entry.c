@@ -275,5 +275,10 @@ uint32_t truth_learn(struct truth *truth, qr_group group, qr_block block, struct
 		return TRUTH_NONE;
 	if (version.entry.kind == RAFT_ENTRY_DATA && !take_records(truth, &version))
 		return TRUTH_NONE;
-	return add(truth, &version);
+	known = add(truth, &version);
+	if (version.entry.kind == RAFT_ENTRY_TRIM) {
+		QR_ASSERT(truth->groups[group].trim_count < TRUTH_TRIMS_MAX);
+		truth->groups[group].trims[truth->groups[group].trim_count++] = known;
+	}
+	return known;
 }
