@@ -26,7 +26,7 @@ enum store_op_kind {
 	STORE_OP_SYNC_SNAPSHOT,	 /* make what was written to it before durable */
 	STORE_OP_PREPARE, /* create `segment`: allocated, written with zeros, durable, also its
 			     name; from the file of segment `recycled`, if there is one */
-	STORE_OP_DROP,	  /* remove `segment`; a crash may leave it */
+	STORE_OP_DROP,	  /* remove `segment`; done when it is gone for good */
 };
 
 #define STORE_NONE_RECYCLED UINT64_MAX

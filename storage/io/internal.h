@@ -37,6 +37,7 @@ static inline uint64_t io_user_data(enum io_user user, uint32_t number)
 struct io_request {
 	struct store_op op;
 	char name[STORE_NAME_BYTES]; /* DROP: of the file */
+	bool unlinked;		     /* DROP: it has no name any more, and the folder is synced */
 	enum qr_error result;
 	uint32_t file; /* the file slot that it keeps in place; IO_NONE */
 	uint32_t next; /* in the free list, in a list of waiters, or among the finished */
@@ -156,6 +157,8 @@ void io_files_forget(struct store_io *io, uint32_t group, uint64_t segment);
 void io_files_closed(struct store_io *io, uint32_t number);
 
 void io_drop_begin(struct store_io *io, uint32_t request);
+/** A step of it is done. @return false: that was the last one. */
+bool io_drop_go_on(struct store_io *io, uint32_t request, int result);
 void io_prepare_begin(struct store_io *io, uint32_t request);
 /** A step, or a piece of `expected` bytes of one, is done. */
 void io_prepare_advance(struct store_io *io, uint32_t expected, int result);

@@ -218,6 +218,9 @@ static void handle(struct store_io *io, uint64_t user_data, int result)
 	switch ((enum io_user)(user_data >> 32)) {
 	case IO_USER_REQUEST:
 		QR_ASSERT(number < io->depth);
+		if (io->requests[number].op.kind == STORE_OP_DROP &&
+		    io_drop_go_on(io, number, result))
+			break;
 		io_request_finish(io, number, result_of(&io->requests[number].op, result));
 		break;
 	case IO_USER_OPEN:

@@ -10,6 +10,9 @@
  * small pieces at low depth, one segment at a time for all groups of the core, so that it takes
  * little from the log's own writes.
  *
+ * One that goes is gone for good before the next one can go: the folder is synced. Else a crash may
+ * bring an earlier one back and not a later one, and the hole between them looks like a loss.
+ *
  * When a step fails the temporary file is closed and removed first, so that its space is free again
  * by the time "no space" is told.
  */
@@ -196,6 +199,20 @@ void io_drop_begin(struct store_io *io, uint32_t number)
 	store_segment_name(request->name, request->op.segment);
 	io_uring_prep_unlinkat(sqe, io->groups[group].fd, request->name, 0);
 	io_uring_sqe_set_data64(sqe, io_user_data(IO_USER_REQUEST, number));
+}
+
+bool io_drop_go_on(struct store_io *io, uint32_t number, int result)
+{
+	struct io_request *request = &io->requests[number];
+	struct io_uring_sqe *sqe;
+
+	if (request->unlinked || result < 0)
+		return false;
+	request->unlinked = true;
+	sqe = io_sqe(io, IO_USER_REQUEST, number);
+	io_uring_prep_fsync(sqe, io->groups[io_group_find(io, request->op.group)].fd, 0);
+	io_uring_sqe_set_data64(sqe, io_user_data(IO_USER_REQUEST, number));
+	return true;
 }
 
 /** After a failure: what has to be undone. */
