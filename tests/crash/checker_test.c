@@ -21,6 +21,7 @@
 static char folder[PATH_MAX - 16];
 static char nodes[PATH_MAX];
 static struct tape recorded; /* as it happened */
+static struct tape trimmed;  /* another one, whose logs have given their first segments up */
 static struct tape doctored; /* the same events; shares the bytes */
 static struct media media[TAPE_NODES + 1];
 static struct truth *truth;
@@ -64,11 +65,47 @@ static bool is_suitable(const struct tape *tape)
 	return suitable && most > 2;
 }
 
+/** One group that promises durability, and gave segments up on each node. */
+static bool is_trimmed(const struct tape *tape)
+{
+	const struct tape_round *round = &tape->events[0].round;
+	bool suitable =
+		round->group_count == 1 && round->lazy_groups == 0 && round->retention_blocks != 0;
+
+	if (!suitable)
+		return false;
+	learn(tape);
+	for (qr_node node = 1; node <= TAPE_NODES; node++)
+		suitable = suitable && truth->groups[1].logs[node].slot.start.segment > 1;
+	forget();
+	return suitable;
+}
+
+static bool record_one(struct tape *tape, bool (*is_wanted)(const struct tape *tape),
+		       uint64_t bytes)
+{
+	struct story_outcome outcome;
+	struct story_options options = {.path = nodes, .bytes_per_group = bytes, .calm = true};
+
+	for (options.seed = SEED; options.seed < SEED + SEEDS_TRIED; options.seed++) {
+		bool well;
+
+		tape_init(tape);
+		well = story_record(tape, &options, &outcome);
+		if (!well)
+			print_error("%s\n", outcome.problem);
+		if (well && is_wanted(tape))
+			return true;
+		tape_fini(tape);
+		if (!well)
+			return false;
+	}
+	return false;
+}
+
 static int record_all(void **state)
 {
 	const char *base = secure_getenv("QUORATE_BUILD");
-	struct story_outcome outcome;
-	struct story_options options = {.path = nodes, .bytes_per_group = 800000, .calm = true};
 
 	(void)state;
 	(void)snprintf(folder, sizeof(folder), "%s/crash-checker-XXXXXX",
@@ -76,26 +113,17 @@ static int record_all(void **state)
 	if (mkdtemp(folder) == NULL)
 		return 1;
 	(void)snprintf(nodes, sizeof(nodes), "%s/nodes", folder);
-	for (options.seed = SEED; options.seed < SEED + SEEDS_TRIED; options.seed++) {
-		bool well;
-
-		tape_init(&recorded);
-		well = story_record(&recorded, &options, &outcome);
-		if (!well)
-			print_error("%s\n", outcome.problem);
-		if (well && is_suitable(&recorded))
-			return 0;
-		tape_fini(&recorded);
-		if (!well)
-			return 1;
-	}
-	return 1;
+	return record_one(&recorded, is_suitable, 800000) &&
+			       record_one(&trimmed, is_trimmed, 300000)
+		       ? 0
+		       : 1;
 }
 
 static int forget_all(void **state)
 {
 	(void)state;
 	tape_fini(&recorded);
+	tape_fini(&trimmed);
 	folder_remove(folder);
 	return 0;
 }
@@ -106,6 +134,15 @@ static int copy_tape(void **state)
 	tape_init(&doctored);
 	for (uint64_t p = 0; p < recorded.count; p++)
 		(void)tape_put(&doctored, &recorded.events[p]);
+	return 0;
+}
+
+static int copy_trimmed(void **state)
+{
+	(void)state;
+	tape_init(&doctored);
+	for (uint64_t p = 0; p < trimmed.count; p++)
+		(void)tape_put(&doctored, &trimmed.events[p]);
 	return 0;
 }
 
@@ -410,6 +447,76 @@ static void a_snapshot_before_it_is_settled_is_found(void **state)
 	}
 	move(header, p);
 	expect("no stable slot calls settled");
+}
+
+/* ---- what is given up ---- */
+
+static void what_was_trimmed_is_clean(void **state)
+{
+	struct check_outcome outcome = check_at(CHECK_ALL);
+
+	(void)state;
+	assert_false(outcome.failed);
+	assert_true(outcome.trims >= TAPE_NODES && outcome.counts.trimmed > 0);
+}
+
+/** The first event that begins to take the name of a segment. */
+static uint64_t find_gone(void)
+{
+	uint64_t p = 0;
+
+	for (;; p++) {
+		const struct tape_op *op = &doctored.events[p].op;
+
+		assert_true(p < doctored.count);
+		if (doctored.events[p].kind == TAPE_BEGIN &&
+		    (op->kind == TAPE_OP_RENAME || op->kind == TAPE_OP_UNLINK) &&
+		    strstr(op->name, ".seg") != NULL)
+			return p;
+	}
+}
+
+/** The first event in which a node writes a slot that lets the log begin later. */
+static uint64_t find_start(qr_node node, struct store_slot *ret_slot)
+{
+	uint64_t p = 0;
+
+	for (;; p++) {
+		const struct tape_event *event = &doctored.events[p];
+
+		assert_true(p < doctored.count);
+		if (event->kind == TAPE_BEGIN && event->node == node &&
+		    event->op.kind == TAPE_OP_WRITE && event->op.data != NULL &&
+		    store_slot_decode(event->op.data, ret_slot) == QR_OK &&
+		    ret_slot->start.segment != 0)
+			return p;
+	}
+}
+
+/** A segment goes when the slot that gives it up begins to be written, and not when it is stable.
+ */
+static void a_segment_given_up_too_soon_is_found(void **state)
+{
+	uint64_t gone = find_gone();
+	struct store_slot slot;
+
+	(void)state;
+	move(gone, find_start(doctored.events[gone].node, &slot) + 1);
+	expect("gives segment 0 of group 1 up");
+}
+
+/** A node lets its log begin a record later than everybody has agreed on. */
+static void a_start_of_its_own_is_found(void **state)
+{
+	uint8_t bytes[STORE_SLOT_BYTES];
+	struct store_slot slot;
+	uint64_t write = find_start(2, &slot);
+
+	(void)state;
+	slot.start.offset++;
+	store_slot_encode(bytes, &slot);
+	doctored.events[write].op.data = tape_keep(&doctored, bytes, sizeof(bytes));
+	expect("which is not committed");
 }
 
 /* ---- the media ---- */
@@ -721,8 +828,39 @@ static void a_lost_snapshot_is_found(void **state)
 	walk_end();
 }
 
+/** What lies behind the place where the log begins is there, though no start reads it. */
+static void a_lost_entry_behind_the_start_is_found(void **state)
+{
+	const struct truth_log *log;
+	char name[32];
+
+	(void)state;
+	walk();
+	log = &truth->groups[1].logs[1];
+	(void)snprintf(name, sizeof(name), "%016llx.seg",
+		       (unsigned long long)log->slot.start.segment);
+	memset(file_of(1, name), 0, 512);
+	expect_of_media("LOST: node 1 group 1: entry ");
+	walk_end();
+}
+
+/** And the slots go on to say where that is. */
+static void a_forgotten_start_is_found(void **state)
+{
+	struct store_slot slot;
+
+	(void)state;
+	walk();
+	slot = truth->groups[1].logs[1].slot;
+	slot.start = (struct store_start){0};
+	put_slots(&slot);
+	expect_of_media_either("FORGOTTEN: node 1 group 1: where the log begins", "REFUSED");
+	walk_end();
+}
+
 int main(void)
 {
+#define TRIMMED(name) cmocka_unit_test_setup_teardown(name, copy_trimmed, drop_copy)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, copy_tape, drop_copy)
 	const struct CMUnitTest tests[] = {
 		TEST(what_happened_is_clean),
@@ -744,8 +882,14 @@ int main(void)
 		TEST(an_invented_base_is_found),
 		TEST(a_lost_entry_below_a_snapshot_is_found),
 		TEST(a_lost_snapshot_is_found),
+		TRIMMED(what_was_trimmed_is_clean),
+		TRIMMED(a_segment_given_up_too_soon_is_found),
+		TRIMMED(a_start_of_its_own_is_found),
+		TRIMMED(a_lost_entry_behind_the_start_is_found),
+		TRIMMED(a_forgotten_start_is_found),
 	};
 #undef TEST
+#undef TRIMMED
 
 	return cmocka_run_group_tests_name("crash/checker", tests, record_all, forget_all);
 }
