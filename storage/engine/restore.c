@@ -77,9 +77,6 @@ static void take_header(struct store_log *log, enum qr_error result)
 	struct store_restore *restore = &log->restore;
 	struct store_snapshot *header = &log->snapshots.files[restore->known];
 
-	/* They are used in order: behind one that was never written there are no others. */
-	if (result == QR_NOT_FOUND)
-		restore->known = STORE_SNAPSHOTS - 1;
 	if (result == QR_OK)
 		result = store_snapshot_decode(restore->buffer.data, header);
 	if (result == QR_OK)

@@ -48,6 +48,7 @@ void damage_init(struct damage *damage)
 		free(rig->disk.segments[i]);
 		rig->disk.segments[i] = segment;
 	}
+	rig->disk.lent_count = damage->segment_count;
 	memcpy(damage->slots, rig->disk.slots, sizeof(damage->slots));
 }
 
@@ -55,9 +56,15 @@ void damage_undo(struct damage *damage)
 {
 	struct disk *disk = &damage->rig.disk;
 
-	while (disk->extent.count > damage->segment_count)
-		free(disk->segments[--disk->extent.count]);
-	(void)snapshot_take(&damage->image, 0);
+	uint8_t *segments = snapshot_take(&damage->image, 0);
+
+	for (uint64_t i = disk->lent_count; i < DISK_SEGMENTS_MAX; i++) {
+		free(disk->segments[i]);
+		disk->segments[i] = NULL;
+	}
+	for (uint64_t i = 0; i < disk->lent_count; i++)
+		disk->segments[i] = segments + i * segment_bytes(damage);
+	disk->extent = (struct store_extent){.count = damage->segment_count};
 	memcpy(disk->slots, damage->slots, sizeof(damage->slots));
 	damage->forged = false;
 }

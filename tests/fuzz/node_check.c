@@ -63,6 +63,8 @@ void rig_check_file(const struct rig *rig, const struct store_op *op)
 		return;
 	file = disk->files[op->segment];
 	error = store_snapshot_decode(file, &snapshot);
+	if (error == QR_NOT_FOUND)
+		return; /* zeros over an old one */
 	QR_ASSERT(error == QR_OK && snapshot.group == op->group);
 	QR_ASSERT(store_snapshot_file_bytes(&snapshot) <= disk->file_bytes[op->segment]);
 	QR_ASSERT(qr_crc32c(0, file + STORE_SNAPSHOT_HEADER_BYTES,

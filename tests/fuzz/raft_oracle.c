@@ -369,6 +369,7 @@ static bool is_from_leader(const struct raft_event *event, const struct raft_gro
 	return event->kind == RAFT_EVENT_MESSAGE && event->message->term == after->state.term &&
 	       event->message->from == after->leader &&
 	       (event->message->kind == RAFT_MESSAGE_APPEND ||
+		event->message->kind == RAFT_MESSAGE_SNAPSHOT ||
 		event->message->kind == RAFT_MESSAGE_HEARTBEAT);
 }
 
@@ -383,8 +384,11 @@ static void judge_follower(const struct raft_group *before, const struct raft_ev
 		QR_ASSERT(is_from_leader(event, after) && after->commit <= message->commit);
 	if (after->matched > floor) {
 		QR_ASSERT(is_from_leader(event, after));
-		QR_ASSERT(message->kind == RAFT_MESSAGE_APPEND);
-		QR_ASSERT(after->matched <= message->last);
+		QR_ASSERT(message->kind == RAFT_MESSAGE_APPEND ||
+			  message->kind == RAFT_MESSAGE_SNAPSHOT);
+		QR_ASSERT(after->matched <= (message->kind == RAFT_MESSAGE_APPEND
+						     ? message->last
+						     : message->index));
 	}
 }
 

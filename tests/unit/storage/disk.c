@@ -16,7 +16,7 @@ void disk_fini(struct disk *disk)
 {
 	for (uint32_t i = 0; i < disk->pending_count; i++)
 		free(disk->pending[i].copy);
-	for (uint64_t i = 0; i < DISK_SEGMENTS_MAX; i++)
+	for (uint64_t i = disk->lent_count; i < DISK_SEGMENTS_MAX; i++)
 		free(disk->segments[i]);
 	memset(disk, 0, sizeof(*disk));
 }
@@ -88,7 +88,8 @@ void disk_start(struct disk *disk, const struct store_op *op)
 static void drop(struct disk *disk, uint64_t segment)
 {
 	QR_ASSERT(segment == disk->extent.first && disk->extent.count > 0);
-	free(disk->segments[segment]);
+	if (segment >= disk->lent_count)
+		free(disk->segments[segment]);
 	disk->segments[segment] = NULL;
 	disk->extent.first++;
 	disk->extent.count--;

@@ -186,7 +186,7 @@ static void a_sound_checksum_does_not_save_nonsense(void **state)
 	mend(bytes);
 	assert_int_equal(store_entry_decode(bytes, &entry), QR_VERSION);
 	bytes[4] = 1;
-	bytes[6] = 5; /* kind */
+	bytes[6] = RAFT_ENTRY_KIND_MAX + 1; /* kind */
 	mend(bytes);
 	assert_int_equal(store_entry_decode(bytes, &entry), QR_MALFORMED);
 	bytes[6] = 1;
