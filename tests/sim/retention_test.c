@@ -113,6 +113,29 @@ static void a_crash_while_it_is_filled_begins_it_again(void **state)
 	}
 }
 
+/* The same once all of it has come: while it is written, named, and the old segments go. */
+static void a_crash_while_it_takes_the_place_leaves_one_of_the_two(void **state)
+{
+	(void)state;
+	for (unsigned turns = 0; turns < 60; turns++) {
+		struct story *story = begin(200 + turns, 2);
+		qr_node away = story_next(story, story_leader(story), 1);
+		uint32_t cut =
+			story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
+				    STORY_FOR_EVER);
+
+		run_until_gone(story, log_of(story)->record_count + 200);
+		story_heal(story, cut);
+		STORY_AWAIT_IN(story, STORY_MS / 20, 60 * STORY_SECOND,
+			       story->world.nodes[away].core->install.writing);
+		story_run(story, turns * STORY_MS / 20);
+		assert_true(sim_node_crash(&story->world, away, turns % 2 == 0,
+					   story->world.now_ns + STORY_SECOND));
+		story_run_acked(story, 100);
+		story_end(story);
+	}
+}
+
 /* Who leads has nothing that is older than the snapshot: also a leader of another term. */
 static void the_leader_may_change_meanwhile(void **state)
 {
@@ -141,6 +164,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_was_away_too_long_begins_with_a_snapshot),
 		cmocka_unit_test(nobody_waits_for_a_node_that_is_being_filled),
 		cmocka_unit_test(a_crash_while_it_is_filled_begins_it_again),
+		cmocka_unit_test(a_crash_while_it_takes_the_place_leaves_one_of_the_two),
 		cmocka_unit_test(the_leader_may_change_meanwhile),
 	};
 
