@@ -192,6 +192,9 @@ static enum qr_error sync(struct sim_world *world, struct sim_disk *disk, const 
 		world->count.faults[SIM_FAULT_SYNC_ERROR]++;
 		return QR_IO;
 	}
+	if (op->kind == STORE_OP_SYNC &&
+	    !sim_media_has_segment(&disk->media, op->group, op->segment))
+		return QR_NOT_FOUND;
 	sim_media_sync(&disk->media, sim_disk_place(op, 0));
 	return QR_OK;
 }
