@@ -225,6 +225,19 @@ static void check_start(struct sim_world *world, qr_node node, qr_group group, q
 	}
 }
 
+/** Nor is anything in front of it given to anybody, also where it is still there. */
+static void check_not_given_up(struct sim_world *world, qr_node node, qr_group group,
+			       const struct wire_records *records)
+{
+	const struct dp_group *serving = sim_node_group(&world->nodes[node], group);
+
+	if (serving != NULL && records->offset < store_log_start(serving->log).offset) {
+		sim_fail(world, 9, "node %u serves record %lu of group %u, and begins at %lu", node,
+			 (unsigned long)records->offset, group,
+			 (unsigned long)store_log_start(serving->log).offset);
+	}
+}
+
 void sim_oracle_served(struct sim_world *world, qr_node node, struct qr_span datagram)
 {
 	struct qr_reader messages = qr_reader_over(datagram.data + WIRE_HEADER_BYTES,
@@ -243,6 +256,9 @@ void sim_oracle_served(struct sim_world *world, qr_node node, struct qr_span dat
 							    .count = records.count,
 							    .body = records.bulk});
 		}
+		if (message.type == WIRE_RECORDS && wire_get_records(&message, &records) == QR_OK &&
+		    records.status == QR_OK && records.count != 0)
+			check_not_given_up(world, node, message.group, &records);
 		if (message.type == WIRE_RECORDS && wire_get_records(&message, &records) == QR_OK &&
 		    records.status == QR_OUT_OF_RANGE)
 			check_start(world, node, message.group, records.offset);
