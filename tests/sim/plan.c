@@ -233,6 +233,20 @@ static void choose_faults(struct sim_plan *plan, struct qr_prng *prng)
 	}
 }
 
+/** Until what it lacks has been given up: longer than any other fault. */
+static void keep_one_away(struct sim_plan *plan, struct qr_prng *prng)
+{
+	struct sim_fault *fault = &plan->faults[plan->fault_count];
+	uint32_t faults = plan->fault_count;
+
+	add_fault(plan, prng, one_in(prng, 2) ? SIM_FAULT_ISOLATE : SIM_FAULT_KILL);
+	if (plan->fault_count == faults)
+		return;
+	fault->until_ns = fault->at_ns + between(prng, 10, 60) * SECOND;
+	if (fault->until_ns > plan->calm_at_ns)
+		fault->until_ns = plan->calm_at_ns;
+}
+
 /** How much of the log is kept: a few segments, or some seconds. */
 static void choose_retention(struct sim_plan *plan, struct qr_prng *prng)
 {
@@ -245,6 +259,8 @@ static void choose_retention(struct sim_plan *plan, struct qr_prng *prng)
 		plan->retention_ns = between(prng, 1, 20) * SECOND;
 	if (plan->retention_ns == 0 || one_in(prng, 4))
 		plan->retention_blocks = segments * plan->geometry.segment_blocks;
+	if (plan->fault_count != 0 && one_in(prng, 2))
+		keep_one_away(plan, prng);
 }
 
 void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t seconds)
