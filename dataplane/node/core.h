@@ -55,8 +55,8 @@ struct dp_group_config {
 	struct raft_configuration configuration;
 	enum wire_durability durability;
 	uint8_t priority; /* of this node for leading it, 0..100 */
-	/* What lies further back, or is older, is given up, whole segments at a time. 0: no bound, and
-	 * with neither everything is kept. */
+	/* What lies further back, or is older, is given up, whole segments at a time. 0: no bound,
+	 * and with neither everything is kept. */
 	uint64_t retention_bytes;
 	qr_ns retention_ns;
 };

@@ -2,8 +2,8 @@
  * Retention: the leader says where the log shall begin, in an entry like any other, and every
  * replica follows when that is committed. So they all begin at the same record, whoever leads.
  *
- * What lies further back than retention_bytes, or is older than retention_ns, may go. A log begins at
- * a segment in front of which there is a snapshot, so a little more is kept than asked.
+ * What lies further back than retention_bytes, or is older than retention_ns, may go. A log begins
+ * at a segment in front of which there is a snapshot, so a little more is kept than asked.
  *
  * A follower that is being filled from what would be given up is waited for, as long as it makes
  * progress: else it would have to begin anew from a later place, again and again.

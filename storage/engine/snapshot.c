@@ -2,11 +2,11 @@
  * Snapshots on their way to the disk, a piece at a time, so that the log's own writes never wait
  * for one.
  *
- * The files take turns: zeros over the old header, so that it never stands before another body, then
- * the body, and the header last; never over the newest one, which a crash at any
- * line leaves whole. What it contains is committed, and the slots say so on stable media before its
- * header is written: a snapshot that knows of more than the slots is proof that a write of a slot
- * was lost (restore.c).
+ * The files take turns: zeros over the old header, so that it never stands before another body,
+ * then the body, and the header last; never over the newest one, which a crash at any line leaves
+ * whole. What it contains is committed, and the slots say so on stable media before its header is
+ * written: a snapshot that knows of more than the slots is proof that a write of a slot was lost
+ * (restore.c).
  *
  * When all files are in use, one in the middle gives way, so that those that stay lie about evenly
  * over the log, however long it is: they are the places where it can begin (start.c).
@@ -109,8 +109,8 @@ static uint32_t file_to_use(const struct store_log *log)
 		if (file->serial == 0)
 			return n;
 		/* Where the log begins, or could begin next, and the newest stay. */
-		if (file == newest || (needed && file->segment != 0 &&
-				       file->segment == log->origin.segment))
+		if (file == newest ||
+		    (needed && file->segment != 0 && file->segment == log->origin.segment))
 			continue;
 		gap = needed ? gap_without(snapshots, n) : 0;
 		if (gap < least) {

@@ -386,9 +386,8 @@ static void judge_follower(const struct raft_group *before, const struct raft_ev
 		QR_ASSERT(is_from_leader(event, after));
 		QR_ASSERT(message->kind == RAFT_MESSAGE_APPEND ||
 			  message->kind == RAFT_MESSAGE_SNAPSHOT);
-		QR_ASSERT(after->matched <= (message->kind == RAFT_MESSAGE_APPEND
-						     ? message->last
-						     : message->index));
+		QR_ASSERT(after->matched <=
+			  (message->kind == RAFT_MESSAGE_APPEND ? message->last : message->index));
 	}
 }
 

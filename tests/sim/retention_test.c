@@ -32,6 +32,25 @@ static void run_until_gone(struct story *story, qr_offset offset)
 		       log_of(story)->start.offset > offset);
 }
 
+static bool all_others_lack(const struct story *story, qr_node away, qr_index index)
+{
+	for (qr_node node = 1; node <= 3; node++) {
+		if (node != away && store_log_origin(story_group(story, node)->log).index <= index)
+			return false;
+	}
+	return true;
+}
+
+/** Until nobody has the next entry that the node lacks, and some time longer. */
+static void run_until_it_is_lost(struct story *story, qr_node away)
+{
+	qr_index last = story_group(story, away)->raft.last;
+
+	run_until_gone(story, log_of(story)->record_count);
+	STORY_AWAIT_IN(story, STORY_STEP_NS, 300 * STORY_SECOND,
+		       all_others_lack(story, away, last + 50));
+}
+
 static void a_log_grows_no_further_than_it_is_kept(void **state)
 {
 	struct story *story = begin(51, 4);
@@ -56,7 +75,7 @@ static void a_node_that_was_away_too_long_begins_with_a_snapshot(void **state)
 	story_run_acked(story, 300);
 	cut = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
 			  STORY_FOR_EVER);
-	run_until_gone(story, log_of(story)->record_count + 1000);
+	run_until_it_is_lost(story, away);
 	assert_true(story_group(story, away)->raft.last < log_of(story)->start.before);
 	assert_int_equal(story->world.count.installs, 0);
 	story_heal(story, cut);
@@ -80,7 +99,7 @@ static void nobody_waits_for_a_node_that_is_being_filled(void **state)
 	(void)state;
 	cut = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
 			  STORY_FOR_EVER);
-	run_until_gone(story, log_of(story)->record_count + 1000);
+	run_until_it_is_lost(story, away);
 	story_heal(story, cut);
 	acked = story->world.count.acked;
 	STORY_AWAIT(story, story->world.count.installs > 0);
@@ -101,7 +120,7 @@ static void a_crash_while_it_is_filled_begins_it_again(void **state)
 			story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
 				    STORY_FOR_EVER);
 
-		run_until_gone(story, log_of(story)->record_count + 200);
+		run_until_it_is_lost(story, away);
 		story_heal(story, cut);
 		STORY_AWAIT_IN(story, STORY_MS / 20, 60 * STORY_SECOND,
 			       story->world.nodes[away].core->install.group != NULL);
@@ -124,7 +143,7 @@ static void a_crash_while_it_takes_the_place_leaves_one_of_the_two(void **state)
 			story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
 				    STORY_FOR_EVER);
 
-		run_until_gone(story, log_of(story)->record_count + 200);
+		run_until_it_is_lost(story, away);
 		story_heal(story, cut);
 		STORY_AWAIT_IN(story, STORY_MS / 20, 60 * STORY_SECOND,
 			       story->world.nodes[away].core->install.writing);
@@ -146,7 +165,7 @@ static void the_leader_may_change_meanwhile(void **state)
 				   STORY_FOR_EVER);
 
 	(void)state;
-	run_until_gone(story, log_of(story)->record_count + 500);
+	run_until_it_is_lost(story, away);
 	story_heal(story, cut);
 	STORY_AWAIT_IN(story, STORY_MS / 20, 60 * STORY_SECOND,
 		       story->world.nodes[away].core->install.group != NULL);

@@ -22,8 +22,8 @@ struct disk_pending {
 
 struct disk {
 	uint32_t segment_blocks;
-	uint32_t segment_limit;		      /* more at a time are "no space" */
-	uint64_t lent_count; /* so many of the first segments lie in somebody else's memory */
+	uint32_t segment_limit; /* more at a time are "no space" */
+	uint64_t lent_count;	/* so many of the first segments lie in somebody else's memory */
 	struct store_extent extent;	      /* the segments that exist */
 	uint8_t *segments[DISK_SEGMENTS_MAX]; /* NULL: does not */
 	uint8_t slots[STORE_SLOTS * STORE_SLOT_BYTES];
