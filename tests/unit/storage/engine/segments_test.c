@@ -87,6 +87,28 @@ static void it_resumes_when_space_was_made(void **state)
 	rig_expect_durable(&rig, store_log_last(rig.log));
 }
 
+/* A suffix is cut off, and what is ready is enough again. */
+static void it_resumes_when_it_needs_no_more(void **state)
+{
+	(void)state;
+	rig_drain(&rig);
+	while (rig_append(&rig, 3000) == QR_OK)
+		rig_drain(&rig); /* nothing is released */
+	while (store_log_condition(rig.log) != QR_NO_SPACE) {
+		store_release(rig.log, store_log_last(rig.log) - 8);
+		(void)rig_append(&rig, 3000);
+		rig_drain(&rig);
+	}
+	while (rig_append(&rig, 3000) == QR_OK)
+		rig_drain(&rig);
+	rig_truncate(&rig, store_log_last(rig.log) - 7);
+	rig_drain(&rig);
+	while (store_log_condition(rig.log) == QR_NO_SPACE && rig_poll(&rig) > 0)
+		rig_drain(&rig);
+	assert_true(store_log_ready_segments(rig.log) >= rig.parameters.segments_ahead);
+	assert_int_equal(store_log_condition(rig.log), QR_OK);
+}
+
 static void a_log_on_a_full_disk_opens(void **state)
 {
 	qr_index last;
@@ -110,6 +132,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_disk_refuses_data_and_keeps_the_rest, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(it_resumes_when_space_was_made, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(it_resumes_when_it_needs_no_more, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(a_log_on_a_full_disk_opens, set_up, tear_down),
 	};
 
