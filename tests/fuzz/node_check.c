@@ -249,13 +249,12 @@ static void check_fetch(struct rig *rig, const struct wire_message *message, qr_
 	enum qr_error error = wire_get_fetch(message, &fetch);
 
 	QR_ASSERT(error == QR_OK && group != NULL);
+	*(fetch.block == WIRE_FETCH_SNAPSHOT ? &rig->asked
+					     : &rig->asked_entry) = (struct rig_asked){
+		.group = message->group, .of = to, .index = fetch.index, .offset = fetch.offset};
 	if (fetch.block == WIRE_FETCH_SNAPSHOT) {
 		QR_ASSERT(group->mends ||
 			  (group->phase == DP_PHASE_RUNNING && fetch.index > group->raft.commit));
-		rig->asked = (struct rig_asked){.group = message->group,
-						.of = to,
-						.index = fetch.index,
-						.offset = fetch.offset};
 		return;
 	}
 	QR_ASSERT(fetch.index <=

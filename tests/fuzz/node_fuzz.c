@@ -252,6 +252,21 @@ static struct store_snapshot given_header(const struct dp_group *group, const ui
 	return header;
 }
 
+/** What was asked for is not kept any more; a snapshot stands for it. */
+static void refuse_entry(const uint8_t *bytes)
+{
+	const struct rig_asked *asked = &play.rig->asked_entry;
+	const struct wire_fetched fetched = {
+		.index = asked->index,
+		.block = fuzz_near(asked->index + 3, bytes[4]),
+		.status = bytes[5] < 224 ? QR_OUT_OF_RANGE : QR_BUSY,
+	};
+	struct qr_writer writer = begin_datagram();
+
+	wire_put_fetched(&writer, asked->group, &fetched);
+	rig_send(play.rig, asked->of, &writer);
+}
+
 /** A piece of a snapshot that nobody took, of the one that was asked for last. */
 static void step_give(const uint8_t *bytes)
 {
@@ -262,6 +277,8 @@ static void step_give(const uint8_t *bytes)
 	struct store_snapshot header;
 	size_t file_bytes;
 
+	if (play.rig->asked_entry.group != 0 && (group == NULL || bytes[1] >= 192))
+		refuse_entry(bytes);
 	if (group == NULL)
 		return;
 	header = given_header(group, bytes);

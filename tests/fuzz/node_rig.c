@@ -355,6 +355,7 @@ void rig_restart(struct rig *rig, const struct snapshot *snapshot, uint8_t torn)
 	rig->restarts++;
 	rig->idle_until = 0;
 	rig->asked.group = 0;
+	rig->asked_entry.group = 0;
 	rig->told_count = 0; /* another leader may have decided otherwise */
 	snapshot_clear(snapshot, rig->core_memory, rig->core_bytes);
 	start_core(rig);

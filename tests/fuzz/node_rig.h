@@ -51,7 +51,7 @@ struct rig_sent {
 	struct raft_message message;
 };
 
-/** A piece of a snapshot that it asked a peer for. */
+/** A piece of a snapshot, or of an entry, that it asked a peer for. */
 struct rig_asked {
 	qr_group group; /* 0: none so far */
 	qr_node of;
@@ -93,8 +93,9 @@ struct rig {
 	struct rig_sent sent[RIG_SENT_MAX];
 	uint32_t told_count;
 	struct rig_told told[RIG_TOLD_MAX];
-	struct rig_asked asked; /* the newest */
-	uint64_t sessions[4];	/* that clients were told of, the newest ones */
+	struct rig_asked asked;	      /* the newest, of a snapshot */
+	struct rig_asked asked_entry; /* and of an entry */
+	uint64_t sessions[4];	      /* that clients were told of, the newest ones */
 	uint32_t session_count;
 	uint8_t tx[RIG_TX_MAX][RIG_TX_BYTES];
 };
