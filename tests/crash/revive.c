@@ -502,6 +502,8 @@ void revive_group(struct revive *revive, qr_group group, struct revived *ret_rev
 		ret_revived->result = QR_CORRUPT;
 		return;
 	}
+	if (files.state != MEDIA_NONE) /* a start syncs the folder before it looks any further */
+		media_list_sync(revive->list, files.folder);
 	begin_log(revive, group, &files.extent);
 	for (;;) {
 		unsigned count;
