@@ -250,7 +250,9 @@ static enum qr_error finish(struct store_log *log)
 	log->writes.flushed = log->last;
 	log->writes.queued = log->last.index;
 	log->writes.issued = log->last.index;
-	QR_ASSERT(log->writes.end <= log->last.block);
+	/* What was torn is zeros by now: from the tail on, or from where the segments begin. */
+	QR_ASSERT(log->writes.end <= log->last.block ||
+		  log->writes.end == store_segment_block(log, log->segments.first));
 	log->writes.end = log->last.block;
 	log->condition = QR_OK;
 	QR_ASSERT(store_slots_is_state_durable(log));

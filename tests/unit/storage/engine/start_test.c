@@ -347,6 +347,37 @@ static void a_crash_anywhere_leaves_the_one_or_the_other(void **state)
 	assert_true(given + kept == 40 && given > 5 && kept > 2);
 }
 
+/** The base ends in the last stride of a segment that is not there; behind it a write was torn. */
+static void a_torn_tail_where_the_segments_begin_is_cut(void **state)
+{
+	const qr_index base = 5 * SEGMENT - 1;
+	const struct store_start start = {.segment = 5, .before = base, .offset = 2 * base};
+
+	(void)state;
+	giver.log->parameters.snapshot_blocks = SEGMENT / 2;
+	append_upto(&giver, base);
+	assert_int_equal(rig_append(&giver, 5000), QR_OK); /* of two blocks: in the next segment */
+	rig_drain(&giver);
+	store_release(giver.log, base + 1);
+	assert_true(store_snapshot_is_due(giver.log, base));
+	rig_snapshot(&giver, base, "state", 5);
+	append_upto(&giver, 7 * SEGMENT + 3);
+	assert_true(store_trim(giver.log, &start));
+	settle(&giver);
+	append_upto(&rig, 2 * SEGMENT + 7);
+	assert_int_equal(store_install_begin(rig.log, rig.snapshot, fetch()), QR_OK);
+	rig_drain(&rig);
+	reopen(&rig);
+	assert_true(rig.recovered_last == base && rig.disk.extent.first == 5);
+	memset(disk_block(&rig.disk, (qr_block)5 * SEGMENT), 0x5a, QR_BLOCK_BYTES);
+	reopen(&rig);
+	assert_true(rig.recovered_last == base);
+	assert_int_equal(rig_append(&rig, 5000), QR_OK); /* the same again */
+	rig_drain(&rig);
+	reopen(&rig);
+	assert_true(rig.recovered_last == base + 1);
+}
+
 static void what_is_not_sound_or_not_newer_is_not_taken(void **state)
 {
 	uint32_t size_bytes;
@@ -405,6 +436,7 @@ int main(void)
 		TEST(however_long_the_log_is_snapshots_lie_all_over_it),
 		TEST(a_snapshot_takes_the_place_of_a_shorter_log),
 		TEST(a_crash_anywhere_leaves_the_one_or_the_other),
+		TEST(a_torn_tail_where_the_segments_begin_is_cut),
 		TEST(what_is_not_sound_or_not_newer_is_not_taken),
 		TEST(a_full_disk_keeps_the_log_that_was),
 	};
