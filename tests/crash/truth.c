@@ -10,6 +10,7 @@
 #include "tests/crash/truth.h"
 
 #include "consensus/base/assert.h"
+#include "consensus/base/crc.h"
 #include "storage/io/io.h"
 
 #include <stdarg.h>
@@ -93,9 +94,10 @@ static void note_gone(struct truth *truth, qr_node node, const struct tape_op *o
 {
 	uint32_t file = media_find_visible(&truth->media[node], op->folder, op->name);
 	struct truth_role *role;
+	uint64_t number;
 
-	if (file == MEDIA_NONE)
-		return;
+	if (file == MEDIA_NONE || !parse_hex(op->name, ".seg", &number))
+		return; /* or it never got its name */
 	role = &truth->roles[node][file];
 	if (role->kind != TRUTH_ROLE_SEGMENT)
 		return;
@@ -502,25 +504,58 @@ static void look_again(struct truth *truth, qr_node node, qr_group group)
 	}
 }
 
+/** A file in the folder of a group on the media; MEDIA_NONE. */
+static uint32_t find_file(const struct truth *truth, qr_node node, qr_group group, const char *file)
+{
+	const struct media *media = &truth->media[node];
+	char name[STORE_NAME_BYTES];
+	uint32_t at = media_find(media, TAPE_TOP, "data");
+
+	store_group_name(name, group);
+	if (at != MEDIA_NONE)
+		at = media_find(media, at, name);
+	return at == MEDIA_NONE ? MEDIA_NONE : media_find(media, at, file);
+}
+
 /** A slot that names what a peer gave may have survived a cut: then that is the log. */
 static void look_at_slots(struct truth *truth, qr_node node, qr_group group)
 {
-	const struct media *media = &truth->media[node];
 	struct truth_log *log = &truth->groups[group].logs[node];
-	char name[STORE_NAME_BYTES];
-	uint32_t at = media_find(media, TAPE_TOP, "data");
+	uint32_t at = find_file(truth, node, group, STORE_STATE_NAME);
 	struct store_slot slot;
 
 	if (log->named == TRUTH_NONE)
 		return;
-	store_group_name(name, group);
-	if (at != MEDIA_NONE)
-		at = media_find(media, at, name);
-	if (at != MEDIA_NONE)
-		at = media_find(media, at, STORE_STATE_NAME);
-	if (at != MEDIA_NONE && store_slot_choose(media_file(media, at)->data, &slot) == QR_OK)
+	if (at != MEDIA_NONE &&
+	    store_slot_choose(media_file(&truth->media[node], at)->data, &slot) == QR_OK)
 		slot_is_firm(truth, node, group, &slot);
 	log->named = TRUTH_NONE;
+}
+
+/** And so may a snapshot whose header had begun to be written. */
+static void look_at_snapshots(struct truth *truth, qr_node node, qr_group group)
+{
+	struct truth_log *log = &truth->groups[group].logs[node];
+
+	for (uint32_t number = 0; number < STORE_SNAPSHOTS; number++) {
+		struct store_snapshot *found = &log->files[number];
+		char name[STORE_NAME_BYTES];
+		const struct media_file *file;
+		uint32_t at;
+
+		store_snapshot_name(name, number);
+		at = find_file(truth, node, group, name);
+		*found = (struct store_snapshot){0};
+		if (at == MEDIA_NONE)
+			continue;
+		file = media_file(&truth->media[node], at);
+		if (file->size_bytes < STORE_SNAPSHOT_HEADER_BYTES ||
+		    store_snapshot_decode(file->data, found) != QR_OK ||
+		    store_snapshot_file_bytes(found) > file->size_bytes ||
+		    qr_crc32c(0, file->data + STORE_SNAPSHOT_HEADER_BYTES,
+			      store_snapshot_body_bytes(found)) != found->body_crc)
+			found->serial = 0;
+	}
 }
 
 static void cut(struct truth *truth, qr_node node, uint64_t seed)
@@ -530,6 +565,7 @@ static void cut(struct truth *truth, qr_node node, uint64_t seed)
 	media_cut(&truth->media[node], &pick);
 	for (qr_group group = 1; group <= truth->round.group_count; group++) {
 		look_at_slots(truth, node, group);
+		look_at_snapshots(truth, node, group);
 		look_again(truth, node, group);
 	}
 }
