@@ -317,6 +317,9 @@ static void learn_snapshot(struct truth *truth, qr_node node, qr_group group,
 	struct store_snapshot snapshot;
 	qr_index base;
 
+	if (op->size_bytes == STORE_SNAPSHOT_HEADER_BYTES &&
+	    (op->data == NULL || store_snapshot_decode(op->data, &snapshot) == QR_NOT_FOUND))
+		return; /* zeros: what the file held does not count any more */
 	if (op->data == NULL || op->size_bytes != STORE_SNAPSHOT_HEADER_BYTES ||
 	    store_snapshot_decode(op->data, &snapshot) != QR_OK) {
 		truth_complain(truth, "node %u writes a snapshot of group %u that is none", node,
