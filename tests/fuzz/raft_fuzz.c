@@ -255,6 +255,16 @@ static void step_answer(const uint8_t *bytes)
 	step((struct raft_event){.kind = RAFT_EVENT_MESSAGE, .message = &message});
 }
 
+/** What the group has committed is not in its log any more, up to some entry. */
+static void step_floor(const uint8_t *bytes)
+{
+	struct raft_group *group = &life.group;
+	qr_index index = group->commit * (bytes[2] % 5u) / 4;
+
+	if (!group->failed && index > group->floor)
+		raft_set_floor(group, index, bytes[3] < 32 ? 0 : life.oracle.terms[index]);
+}
+
 /* ---- lives ---- */
 
 /** Start from what the medium holds. */
@@ -312,9 +322,11 @@ static void live(const uint8_t *bytes)
 		step((struct raft_event){.kind = RAFT_EVENT_TRANSFER, .peer = bytes[1] % 8});
 		break;
 	case 7:
-		if (bytes[1] < 32) {
+		if (bytes[1] >= 128) {
+			step_floor(bytes);
+		} else if (bytes[1] < 32) {
 			step((struct raft_event){.kind = RAFT_EVENT_STORAGE_FAILED});
-		} else if (bytes[1] < 128) {
+		} else {
 			step_crash(bytes);
 		}
 		break;

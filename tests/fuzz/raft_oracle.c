@@ -461,7 +461,14 @@ static void judge_window(const struct oracle *oracle, const struct raft_group *a
 static void judge_replication(const struct oracle *oracle, const struct raft_group *after,
 			      const struct raft_message *message)
 {
+	/* Where the log begins; and nothing is sent that is not in it. */
+	if (message->kind == RAFT_MESSAGE_SNAPSHOT) {
+		QR_ASSERT(message->index == after->floor && message->index <= after->commit);
+		QR_ASSERT(message->log_term == after->floor_term && message->log_term != 0);
+		QR_ASSERT(oracle->acked[message->to] < after->floor);
+	}
 	if (message->kind == RAFT_MESSAGE_APPEND) {
+		QR_ASSERT(message->last == message->index || message->index >= after->floor);
 		QR_ASSERT(message->index <= message->last && message->last <= oracle->last);
 		QR_ASSERT(message->log_term == raft_term_at(after, message->index));
 		QR_ASSERT(message->commit <= after->commit);
@@ -531,6 +538,21 @@ static void judge_requirement(struct oracle *oracle, const struct raft_message *
 	}
 }
 
+/** Raft §7: only a follower of the one who says so wants what it has not, nor has committed. */
+static void judge_snapshot(const struct raft_event *event, const struct raft_group *after,
+			   const struct raft_effects *effects)
+{
+	if (!effects->wants_snapshot)
+		return;
+	QR_ASSERT(after->role == RAFT_FOLLOWER && is_from_leader(event, after));
+	QR_ASSERT(event->message->kind == RAFT_MESSAGE_SNAPSHOT);
+	QR_ASSERT(effects->snapshot_index == event->message->index &&
+		  effects->snapshot_term == event->message->log_term);
+	QR_ASSERT(effects->snapshot_index > after->commit &&
+		  effects->snapshot_term <= after->state.term);
+	QR_ASSERT(raft_term_at(after, effects->snapshot_index) != effects->snapshot_term);
+}
+
 static void judge_messages(struct oracle *oracle, const struct raft_group *after,
 			   const struct raft_effects *effects)
 {
@@ -566,6 +588,7 @@ void oracle_judge(struct oracle *oracle, const struct raft_group *before,
 	judge_commit(oracle, before, event, after, effects);
 	judge_reads(oracle, after, effects);
 	judge_messages(oracle, after, effects);
+	judge_snapshot(event, after, effects);
 	QR_ASSERT(effects->wants_noop ==
 		  (after->role == RAFT_LEADER && before->role != RAFT_LEADER));
 }
