@@ -3,6 +3,8 @@
  */
 #include "tests/sim/story.h"
 
+#include <string.h>
+
 static struct story *begin(uint64_t seed, uint32_t segments)
 {
 	struct story *story = story_create(seed, 3);
@@ -176,6 +178,67 @@ static void the_leader_may_change_meanwhile(void **state)
 	story_end(story);
 }
 
+/** A bit flips in what a block says. */
+static void flip(struct story *story, qr_node node, struct sim_place place)
+{
+	struct sim_media *media = &story->world.nodes[node].disk.media;
+	uint8_t bytes[QR_BLOCK_BYTES];
+
+	memcpy(bytes, sim_media_at(media, place), sizeof(bytes));
+	bytes[0] ^= 1;
+	sim_media_damage(media, place, bytes);
+}
+
+/* What it is sent does not hold: it waits for another one. */
+static void a_damaged_snapshot_fills_nobody(void **state)
+{
+	struct story *story = begin(55, 2);
+	qr_node leader = story_leader(story);
+	qr_node away = story_next(story, leader, 1);
+	uint32_t cut = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
+				   STORY_FOR_EVER);
+
+	(void)state;
+	run_until_gone(story, log_of(story)->record_count + 500);
+	story->world.quiet = true;
+	story_run(story, 3 * STORY_SECOND);
+	for (uint32_t n = 0; n < STORE_SNAPSHOTS; n++) { /* the body */
+		if (story->world.nodes[leader].disk.media.groups[1].snapshot_blocks[n] > 1)
+			flip(story, leader, (struct sim_place){1, SIM_SNAPSHOT_SEGMENT + n, 1});
+	}
+	story_heal(story, cut);
+	story_run(story, 5 * STORY_SECOND);
+	assert_int_equal(story->world.count.installs, 0);
+	story->world.quiet = false;
+	STORY_AWAIT(story, story->world.count.installs > 0);
+	story_run_acked(story, 300);
+	story_end(story);
+}
+
+/* It has lost entries that the others have given up since: it begins where they do. */
+static void damage_that_nobody_can_repair_is_replaced_by_a_snapshot(void **state)
+{
+	struct story *story = begin(56, 2);
+	qr_node away = story_next(story, story_leader(story), 1);
+	const struct store_log *log;
+	qr_block end;
+
+	(void)state;
+	story_run_acked(story, 300);
+	story_run(story, 2 * STORY_SECOND);
+	log = story_group(story, away)->log;
+	end = sim_disk_settled(&story->world.nodes[away].disk, 1);
+	assert_true(end > store_snapshot_newest(log)->base.block);
+	assert_true(sim_node_crash(&story->world, away, false,
+				   story->world.now_ns + 30 * STORY_SECOND));
+	for (qr_block block = end - 8; block < end; block++)
+		flip(story, away, sim_media_place(&story->world.nodes[away].disk.media, 1, block));
+	STORY_AWAIT(story, story->world.count.installs > 0 ||
+				   sim_node_group(&story->world.nodes[away], 1) != NULL);
+	story_run_acked(story, 300);
+	story_end(story);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +248,8 @@ int main(void)
 		cmocka_unit_test(a_crash_while_it_is_filled_begins_it_again),
 		cmocka_unit_test(a_crash_while_it_takes_the_place_leaves_one_of_the_two),
 		cmocka_unit_test(the_leader_may_change_meanwhile),
+		cmocka_unit_test(a_damaged_snapshot_fills_nobody),
+		cmocka_unit_test(damage_that_nobody_can_repair_is_replaced_by_a_snapshot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
