@@ -208,12 +208,10 @@ void raft_accept_snapshot(struct raft_group *group, const struct raft_message *m
 		return;
 	}
 	QR_ASSERT(message->index > group->commit);
-	/* Its term is forgotten here: it may be that very entry, acknowledged, and more behind it.
-	 */
-	if (message->index <= group->last && raft_term_at(group, message->index) == 0) {
-		group->ignored++;
+	/* A suffix that lost goes, as it would for an entry; one of a forgotten term may not have
+	 * lost. */
+	if (!make_room(group, message->index, message->log_term, effects))
 		return;
-	}
 	effects->wants_snapshot = true;
 	effects->snapshot_index = message->index;
 	effects->snapshot_term = message->log_term;

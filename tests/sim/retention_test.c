@@ -239,6 +239,39 @@ static void damage_that_nobody_can_repair_is_replaced_by_a_snapshot(void **state
 	story_end(story);
 }
 
+/*
+ * It led, and what it wrote last lost; the others gave up what would have told it so. Then nobody
+ * appends any more.
+ */
+static void a_loser_that_goes_further_than_the_floor_is_filled(void **state)
+{
+	(void)state;
+	for (unsigned extra = 20; extra < 400; extra += 20) {
+		struct story *story = story_create(55, 3);
+		qr_node away;
+		uint32_t cut;
+
+		story->plan.client_count = 4;
+		story->plan.retention_blocks = 2 * story->plan.geometry.segment_blocks;
+		story->plan.retention_hold_ns = STORY_SECOND;
+		story_begin(story);
+		story_run_acked(story, extra);
+		away = story_leader(story);
+		cut = story_fault(story,
+				  (struct sim_fault){.kind = SIM_FAULT_SPLIT, .amount = 1u << away},
+				  STORY_FOR_EVER);
+		STORY_AWAIT(story, story_group(story, away)->raft.role != RAFT_LEADER);
+		story->world.quiet = true;
+		story_run(story, 10 * STORY_SECOND);
+		story_heal(story, cut);
+		STORY_AWAIT(story,
+			    sim_node_group(&story->world.nodes[away], 1) != NULL &&
+				    story_group(story, away)->raft.commit == log_of(story)->count);
+		story->world.quiet = false;
+		story_end(story);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +281,7 @@ int main(void)
 		cmocka_unit_test(a_crash_while_it_is_filled_begins_it_again),
 		cmocka_unit_test(a_crash_while_it_takes_the_place_leaves_one_of_the_two),
 		cmocka_unit_test(the_leader_may_change_meanwhile),
+		cmocka_unit_test(a_loser_that_goes_further_than_the_floor_is_filled),
 		cmocka_unit_test(a_damaged_snapshot_fills_nobody),
 		cmocka_unit_test(damage_that_nobody_can_repair_is_replaced_by_a_snapshot),
 	};
