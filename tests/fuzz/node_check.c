@@ -204,7 +204,11 @@ static void check_records(const struct rig *rig, const struct wire_message *mess
 	struct qr_reader reader;
 
 	QR_ASSERT(error == QR_OK && group != NULL);
-	if (group->phase == DP_PHASE_RUNNING && records.count != 0)
+	if (group->phase != DP_PHASE_RUNNING) { /* what it knew before its log was exchanged */
+		QR_ASSERT(records.count == 0 && records.status != QR_OK);
+		return;
+	}
+	if (records.count != 0)
 		QR_ASSERT(records.offset >= store_log_start(group->log).offset);
 	QR_ASSERT(records.committed <= group->committed_end);
 	QR_ASSERT(records.offset + records.count <= records.committed);
