@@ -330,6 +330,8 @@ struct store_recovery {
 	enum qr_error slots_result;
 	uint64_t stride_first; /* strides first..count-1 exist */
 	uint64_t stride_count;
+	bool reset_is_saved;  /* the slots that say so are written anew, */
+	bool reset_is_stable; /* and they are on stable media */
 	bool adopts;	      /* the log begins with whatever the first of them holds */
 	uint64_t stride_next; /* the next to be read */
 	uint64_t stride_hole; /* LOOK: the stride of the hole */

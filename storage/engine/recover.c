@@ -139,7 +139,7 @@ unsigned store_recovery_poll(struct store_log *log, struct store_op *ops, unsign
 		recovery->slots_asked = true;
 		recovery->slots_result = QR_AGAIN;
 	}
-	if (recovery->phase == STORE_RECOVERY_RESET && taken < max &&
+	if (recovery->phase == STORE_RECOVERY_RESET && recovery->reset_is_stable && taken < max &&
 	    log->segments.first < log->segments.ready)
 		taken += store_segments_drop(log, &ops[taken]);
 	if (recovery->phase == STORE_RECOVERY_STATE && taken < max)
@@ -304,6 +304,21 @@ static enum qr_error step_slots(struct store_log *log)
 	return QR_OK;
 }
 
+/*
+ * A process that was killed may have left the slots that say so in a cache only: they are written
+ * anew before anything goes, or a power cut could bring back those that still need it.
+ */
+static bool is_reset_stable(struct store_log *log)
+{
+	struct store_recovery *recovery = &log->recovery;
+
+	if (!recovery->reset_is_saved)
+		log->slots.dirty = true;
+	recovery->reset_is_saved = true;
+	recovery->reset_is_stable = recovery->reset_is_stable || !store_slots_is_busy(log);
+	return recovery->reset_is_stable;
+}
+
 /** Segments of another log are removed. Those of this one are counted. */
 static enum qr_error step_reset(struct store_log *log)
 {
@@ -312,6 +327,8 @@ static enum qr_error step_reset(struct store_log *log)
 	struct store_slot *slot = &log->slots.current;
 	uint32_t strides = log->parameters.geometry.segment_blocks / log->stride_blocks;
 
+	if (slot->reset && segments->first < segments->ready && !is_reset_stable(log))
+		return QR_AGAIN;
 	if (slot->reset && segments->first < segments->ready)
 		return segments->stuck ? fail(log, QR_IO) : QR_AGAIN;
 	if (segments->first == segments->ready)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEGMENT 32u /* blocks, and entries: they take one each */
+#define SEGMENT ((qr_block)32) /* blocks, and entries: they take one each */
 
 static struct rig rig;
 static struct rig giver;
