@@ -12,7 +12,7 @@ static struct story *begin(uint64_t seed, qr_node nodes)
 {
 	struct story *story = story_create(seed, nodes);
 
-	story->plan.scrub_bytes_per_second = MIB;
+	story->plan.scrub_bytes_per_second = 4 * MIB;
 	story_begin(story);
 	story_run_acked(story, 3000);
 	return story;
@@ -258,7 +258,8 @@ static void a_scrub_begins_with_its_group(void **state)
 	qr_node node = story_next(story, story_leader(story), 1);
 
 	(void)state;
-	rot_and_restart(story, node, 3, STORY_SECOND);
+	/* Few enough to be repaired within a pause. */
+	rot_and_restart(story, node, settled(story) - 300, STORY_SECOND);
 	STORY_AWAIT(story, all_run(story));
 	assert_true(damage_of(story, node) > 0);
 	STORY_AWAIT_IN(story, STORY_STEP_NS, SIM_SCRUB_PAUSE_NS, damage_of(story, node) == 0);
