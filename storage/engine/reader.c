@@ -222,7 +222,8 @@ static void want(struct store_reader *reader, qr_block needed)
 /** The entry that is looked at is there: whether to read on behind it. */
 static bool reads_ahead(const struct store_reader *reader, qr_block end)
 {
-	return reader->streams && reader->high < end + EXTENTS_AHEAD * reader->extent_blocks &&
+	return reader->streams &&
+	       reader->high < end + (qr_block)EXTENTS_AHEAD * reader->extent_blocks &&
 	       reader->high + reader->extent_blocks <= reader->low + reader->ring_blocks;
 }
 
