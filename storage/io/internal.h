@@ -156,7 +156,7 @@ void io_files_release(struct store_io *io, uint32_t number);
 void io_files_forget(struct store_io *io, uint32_t group, uint64_t segment);
 void io_files_closed(struct store_io *io, uint32_t number);
 
-void io_drop_begin(struct store_io *io, uint32_t request);
+void io_drop_begin(struct store_io *io, uint32_t number);
 /** A step of it is done. @return false: that was the last one. */
 bool io_drop_go_on(struct store_io *io, uint32_t request, int result);
 void io_prepare_begin(struct store_io *io, uint32_t request);

@@ -136,9 +136,10 @@ static void put_trim(const struct dp_group *group, struct payload *payload, cons
 	uint8_t *at = qr_write_room(&payload->writer, STORE_TRIM_BYTES);
 
 	store_trim_encode(at, &start);
-	if (bytes[4] % 4 > FORGE_TRIM) /* no trim at all, or with records */
+	if (bytes[4] % 4 > FORGE_TRIM) { /* no trim at all, or with records */
 		payload->records +=
 			qr_write_room(&payload->writer, bytes[4] / 4) != NULL && bytes[4] >= 128;
+	}
 }
 
 /** @return the payload's size. */

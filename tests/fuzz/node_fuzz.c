@@ -215,9 +215,10 @@ static void send_piece(const uint8_t *bytes, const uint8_t *file, size_t file_by
 		fetched.block = fuzz_near(fetched.block, bytes[13]);
 	from = fetched.offset < file_bytes ? fetched.offset : 0;
 	fetched.bulk.data = file + from;
-	if (fetched.status == QR_OK)
+	if (fetched.status == QR_OK) {
 		fetched.bulk.size_bytes =
 			bytes[14] < 128 ? file_bytes - from : 1u + bytes[14] * 16u;
+	}
 	if (fetched.bulk.size_bytes > file_bytes - from)
 		fetched.bulk.size_bytes = file_bytes - from;
 	wire_put_fetched(&writer, asked->group, &fetched);
@@ -294,7 +295,7 @@ static void step_give(const uint8_t *bytes)
 	store_snapshot_encode(file, &header);
 	image_seal(file, file_bytes);
 	if (bytes[10] >= 200 && bytes[10] < 224) /* torn on its way */
-		file[bytes[8] * 16u] ^= bytes[10];
+		file[(size_t)bytes[8] * 16] ^= bytes[10];
 	send_piece(bytes, file, file_bytes);
 }
 

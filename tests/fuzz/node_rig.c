@@ -33,7 +33,7 @@ static void configure(struct rig *rig)
 					  : qr_nodes_of(1) | qr_nodes_of(2) | qr_nodes_of(3);
 		group->durability = g == 1 ? WIRE_DURABLE_MEMORY : WIRE_DURABLE_QUORUM;
 		group->priority = 100;
-		group->retention_bytes = RIG_KEEP_BLOCKS * QR_BLOCK_BYTES;
+		group->retention_bytes = (uint64_t)RIG_KEEP_BLOCKS * QR_BLOCK_BYTES;
 		group->retention_ns = g == 1 ? RIG_TIMEOUT_NS : 0;
 		memcpy(group->name, "log", sizeof("log"));
 	}

@@ -270,16 +270,18 @@ static void add_trim(struct sim_world *world, struct sim_log *log, struct qr_rea
 	enum qr_error error =
 		store_trim_decode((struct qr_span){payload.at, qr_reader_left(&payload)}, &start);
 
-	if (error != QR_OK || start.before >= log->count || start.segment <= log->start.segment)
+	if (error != QR_OK || start.before >= log->count || start.segment <= log->start.segment) {
 		sim_fail(world, 9, "the log is to begin at segment %lu, behind entry %lu",
 			 (unsigned long)start.segment, (unsigned long)start.before);
+	}
 	first = &log->entries[start.before];
 	if (first->block != start.segment * world->plan->geometry.segment_blocks ||
-	    first->first_offset != start.offset)
+	    first->first_offset != start.offset) {
 		sim_fail(world, 9, "the log is to begin at block %lu, record %lu; it has %lu, %lu",
 			 (unsigned long)(start.segment * world->plan->geometry.segment_blocks),
 			 (unsigned long)start.offset, (unsigned long)first->block,
 			 (unsigned long)first->first_offset);
+	}
 	log->start = start;
 	world->count.trims++;
 }

@@ -153,15 +153,17 @@ static void drop(struct sim_world *world, struct sim_disk *disk, qr_group group,
 		const struct store_op *op = &disk->flying[f]->op;
 
 		if (sim_disk_is_write(op) && op->group == group &&
-		    sim_disk_place(op, 0).segment == segment)
+		    sim_disk_place(op, 0).segment == segment) {
 			sim_fail(world, 13,
 				 "segment %lu of group %u is dropped while it is written",
 				 (unsigned long)segment, group);
+		}
 	}
 	if (disk->media.groups[group].segment_first != segment ||
-	    !sim_media_has_segment(&disk->media, group, segment))
+	    !sim_media_has_segment(&disk->media, group, segment)) {
 		sim_fail(world, 9, "segment %lu of group %u is dropped, the first is %u",
 			 (unsigned long)segment, group, disk->media.groups[group].segment_first);
+	}
 	if (sim_media_damage_count(&disk->media) != 0)
 		world->mended_ns = world->now_ns;
 	sim_media_drop_segment(&disk->media, group);
