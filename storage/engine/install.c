@@ -18,20 +18,15 @@
 #include "consensus/base/crc.h"
 #include "storage/engine/internal.h"
 
-#include <string.h>
-
 /** Errors: QR_CORRUPT  damaged on its way, or in the file that it came from; others: not for us. */
 static enum qr_error check(const struct store_log *log, const struct store_snapshot *given,
 			   const struct store_snapshot_buffer *buffer, size_t size_bytes)
 {
-	const struct store_geometry *geometry = &log->parameters.geometry;
 	const uint8_t *body = buffer->data + STORE_SNAPSHOT_HEADER_BYTES;
+	enum qr_error error = store_snapshot_check_owner(log, given);
 
-	if (given->cluster != log->parameters.cluster || given->group != log->parameters.group)
-		return QR_FOREIGN;
-	if (given->geometry.segment_blocks != geometry->segment_blocks ||
-	    given->geometry.stride_blocks != geometry->stride_blocks)
-		return QR_CONFIG;
+	if (error != QR_OK)
+		return error;
 	if (given->segment == 0 || given->base.index <= log->last.index ||
 	    given->base.term > log->slots.current.state.term)
 		return QR_STALE;
@@ -68,11 +63,10 @@ enum qr_error store_install_begin(struct store_log *log, struct store_snapshot_b
 
 void store_install_name(struct store_log *log)
 {
-	struct store_snapshots *snapshots = &log->snapshots;
-	const struct store_snapshot *given = &snapshots->taken;
+	const struct store_snapshot *given = &log->snapshots.taken;
 	struct store_slot *slot = &log->slots.current;
 
-	QR_ASSERT(snapshots->phase == STORE_SNAPSHOT_NAME);
+	QR_ASSERT(log->snapshots.phase == STORE_SNAPSHOT_NAME);
 	if (log->start.segment < given->segment) {
 		log->start = (struct store_start){.segment = given->segment,
 						  .before = given->base.index,
@@ -82,7 +76,6 @@ void store_install_name(struct store_log *log)
 		slot->settled = given->base;
 	slot->start = log->start;
 	slot->reset = log->condition != QR_AGAIN || given->segment >= log->segments.ready;
-	snapshots->named = true;
 	log->slots.dirty = true;
 }
 
@@ -99,13 +92,13 @@ static bool is_idle(const struct store_log *log)
 
 enum qr_error store_install_end(struct store_log *log)
 {
-	struct store_snapshots *snapshots = &log->snapshots;
+	const struct store_snapshots *snapshots = &log->snapshots;
 
 	if (log->condition == QR_POISONED)
 		return QR_POISONED;
 	if (snapshots->phase == STORE_SNAPSHOT_IDLE)
 		return QR_NO_SPACE; /* given up; the log is as it was */
-	if (snapshots->phase != STORE_SNAPSHOT_NAME || !snapshots->named ||
+	if (snapshots->phase != STORE_SNAPSHOT_NAME ||
 	    log->slots.durable_start < snapshots->taken.segment || !is_idle(log))
 		return QR_AGAIN;
 	return QR_OK;

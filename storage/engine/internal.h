@@ -208,7 +208,7 @@ enum store_snapshot_phase {
 	STORE_SNAPSHOT_VOID,   /* what the file held before does not count any more */
 	STORE_SNAPSHOT_BODY,
 	STORE_SNAPSHOT_HEADER,
-	STORE_SNAPSHOT_NAME, /* one that was given is there: the slots say that it counts */
+	STORE_SNAPSHOT_NAME, /* one that was given is there: the slots are to say that it counts */
 };
 
 struct store_snapshots {
@@ -221,7 +221,6 @@ struct store_snapshots {
 	uint64_t next_bytes;   /* of the file, to be written next */
 	uint32_t piece_bytes;  /* in flight */
 	bool inflight;
-	bool named; /* NAME: the slots were told */
 };
 
 /** NULL: there is none. */
@@ -229,6 +228,9 @@ const struct store_snapshot *store_snapshot_newest(const struct store_log *log);
 unsigned store_snapshot_poll(struct store_log *log, struct store_op *ret_op);
 void store_snapshot_complete(struct store_log *log, enum qr_error result);
 
+/** Whether it is this group's. Errors: QR_FOREIGN  another's; QR_CONFIG  another geometry. */
+enum qr_error store_snapshot_check_owner(const struct store_log *log,
+					 const struct store_snapshot *snapshot);
 /** Write one as it is in the buffer, but for what its header says. */
 void store_snapshot_lend(struct store_log *log, const struct store_snapshot *snapshot,
 			 struct store_snapshot_buffer buffer);

@@ -226,7 +226,7 @@ void store_release(struct store_log *log, qr_index index)
 /** `low`: the window holds nothing below it that is still needed. */
 static qr_block limit_above(const struct store_log *log, qr_block low)
 {
-	qr_block ready = log->segments.ready * log->parameters.geometry.segment_blocks;
+	qr_block ready = store_segment_block(log, log->segments.ready);
 	qr_block limit;
 
 	if (low > log->writes.flushed.block)

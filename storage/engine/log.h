@@ -82,7 +82,7 @@ struct store_missing {
 struct store_start store_log_start(const struct store_log *log);
 /**
  * The last entry in front of what this replica really has; empty: it has everything. At or below
- * the start, and there is a snapshot of the state after it (store_snapshot_at).
+ * the start, and there is a snapshot of the state after it.
  */
 struct store_prefix store_log_origin(const struct store_log *log);
 /**

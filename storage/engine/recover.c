@@ -79,6 +79,14 @@ static uint8_t *stride_memory(const struct store_log *log, uint64_t stride)
 	return store_window_at(log, stride * log->stride_blocks);
 }
 
+/** The stride of the next entry, or the first one if that entry's is gone. */
+static uint64_t tail_stride(const struct store_log *log)
+{
+	uint64_t stride = log->last.block / log->stride_blocks;
+
+	return stride < log->recovery.stride_first ? log->recovery.stride_first : stride;
+}
+
 /** One past the last stride that may be asked for now. */
 static uint64_t read_bound(const struct store_log *log)
 {
@@ -119,7 +127,7 @@ static bool is_sync_wanted(const struct store_log *log)
 
 	return recovery->phase == STORE_RECOVERY_SYNC && !log->parameters.lazy &&
 	       next < log->segments.ready &&
-	       next * log->parameters.geometry.segment_blocks < store_reach(log, log->last.block);
+	       store_segment_block(log, next) < store_reach(log, log->last.block);
 }
 
 unsigned store_recovery_poll(struct store_log *log, struct store_op *ops, unsigned max)
@@ -327,10 +335,11 @@ static enum qr_error step_reset(struct store_log *log)
 	struct store_slot *slot = &log->slots.current;
 	uint32_t strides = log->parameters.geometry.segment_blocks / log->stride_blocks;
 
-	if (slot->reset && segments->first < segments->ready && !is_reset_stable(log))
+	if (slot->reset && segments->first < segments->ready) {
+		if (is_reset_stable(log) && segments->stuck)
+			return fail(log, QR_IO);
 		return QR_AGAIN;
-	if (slot->reset && segments->first < segments->ready)
-		return segments->stuck ? fail(log, QR_IO) : QR_AGAIN;
+	}
 	if (segments->first == segments->ready)
 		segments->first = segments->ready = slot->start.segment;
 	slot->reset = false;
@@ -364,9 +373,7 @@ static enum qr_error step_state(struct store_log *log)
 		return fail(log, error);
 	}
 	store_origin_restore(log);
-	recovery->stride_next = log->last.block / log->stride_blocks;
-	if (recovery->stride_next < recovery->stride_first)
-		recovery->stride_next = recovery->stride_first;
+	recovery->stride_next = tail_stride(log);
 	recovery->phase = STORE_RECOVERY_SCAN;
 	return QR_OK;
 }
@@ -403,9 +410,7 @@ static enum qr_error begin_look(struct store_log *log, enum qr_error reason)
 		return miss(log, QR_CORRUPT);
 	recovery->phase = STORE_RECOVERY_LOOK;
 	recovery->stride_hole = log->last.block / log->stride_blocks;
-	recovery->stride_look = recovery->stride_hole;
-	if (recovery->stride_look < recovery->stride_first)
-		recovery->stride_look = recovery->stride_first;
+	recovery->stride_look = tail_stride(log);
 	recovery->torn_end = log->last.block;
 	return QR_OK;
 }
@@ -686,9 +691,7 @@ bool store_recover_again(struct store_log *log)
 	}
 	for (unsigned i = 0; i <= recovery->ahead; i++)
 		recovery->reads[i] = (struct store_recovery_read){.stride = UINT64_MAX};
-	recovery->stride_next = log->last.block / log->stride_blocks;
-	if (recovery->stride_next < recovery->stride_first)
-		recovery->stride_next = recovery->stride_first;
+	recovery->stride_next = tail_stride(log);
 	recovery->read_again = log->last.block;
 	recovery->damage = (struct store_damage){0};
 	recovery->phase = STORE_RECOVERY_SCAN;

@@ -19,7 +19,7 @@ bool store_is_mending(const struct store_log *log)
 /** Committed, and durable here once; at a start, the entry that recovery waits for. */
 static enum qr_error check_range(const struct store_log *log, qr_index index, qr_block end)
 {
-	qr_block ready = log->segments.ready * log->parameters.geometry.segment_blocks;
+	qr_block ready = store_segment_block(log, log->segments.ready);
 	bool belongs = index <= log->writes.flushed.index && index <= log->released &&
 		       index > log->origin.base.index && end <= log->writes.flushed.block;
 

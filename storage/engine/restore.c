@@ -52,17 +52,13 @@ static bool contradicts_slots(const struct store_log *log, const struct store_pr
 /** Errors: QR_FOREIGN  somebody else's, written here by mistake; others: nothing can be used. */
 static enum qr_error check_header(const struct store_log *log, const struct store_snapshot *header)
 {
-	const struct store_geometry *geometry = &log->parameters.geometry;
-
-	if (header->cluster != log->parameters.cluster || header->group != log->parameters.group ||
-	    header->geometry.segment_blocks != geometry->segment_blocks ||
-	    header->geometry.stride_blocks != geometry->stride_blocks)
+	if (store_snapshot_check_owner(log, header) != QR_OK)
 		return QR_FOREIGN;
 	/* The slots were not written any more: the log that was here stays. */
 	if (header->given && header->base.index > log->slots.current.settled.index)
 		return QR_NOT_FOUND;
 	if (contradicts_slots(log, &header->base) ||
-	    header->base.block > log->segments.ready * geometry->segment_blocks)
+	    header->base.block > store_segment_block(log, log->segments.ready))
 		return QR_CORRUPT;
 	/* What follows it is gone: it stands for an earlier start. */
 	if (header->segment < log->segments.first &&

@@ -47,6 +47,19 @@ const struct store_snapshot *store_snapshot_newest(const struct store_log *log)
 	return newest;
 }
 
+enum qr_error store_snapshot_check_owner(const struct store_log *log,
+					 const struct store_snapshot *snapshot)
+{
+	const struct store_log_parameters *own = &log->parameters;
+
+	if (snapshot->cluster != own->cluster || snapshot->group != own->group)
+		return QR_FOREIGN;
+	if (snapshot->geometry.segment_blocks != own->geometry.segment_blocks ||
+	    snapshot->geometry.stride_blocks != own->geometry.stride_blocks)
+		return QR_CONFIG;
+	return QR_OK;
+}
+
 /** The segment that the entry after `index` begins; 0: it is in the middle of one, or not known. */
 static uint64_t segment_behind(const struct store_log *log, qr_index index)
 {
@@ -60,15 +73,17 @@ bool store_snapshot_is_due(const struct store_log *log, qr_index index)
 {
 	const struct store_snapshots *snapshots = &log->snapshots;
 	uint32_t after_blocks = log->parameters.snapshot_blocks;
+	const struct store_snapshot *newest;
 
-	const struct store_snapshot *newest = store_snapshot_newest(log);
-	qr_block block = newest == NULL ? 0 : newest->base.block;
-
+	/* Asked before every entry that is applied: nearly all are in the middle of a segment. */
+	if (segment_behind(log, index) == 0)
+		return false;
 	if (after_blocks == 0 || log->parameters.lazy || snapshots->phase != STORE_SNAPSHOT_IDLE ||
 	    log->condition != QR_OK || index == 0 || !store_index_knows(log, index))
 		return false;
-	return segment_behind(log, index) != 0 &&
-	       store_index_prefix(log, index).block >= block + after_blocks;
+	newest = store_snapshot_newest(log);
+	return store_index_prefix(log, index).block >=
+	       (newest == NULL ? 0 : newest->base.block) + after_blocks;
 }
 
 /* ---- which file ---- */
@@ -212,7 +227,7 @@ unsigned store_snapshot_poll(struct store_log *log, struct store_op *ret_op)
 {
 	struct store_snapshots *snapshots = &log->snapshots;
 	const struct store_snapshot *taken = &snapshots->taken;
-	const struct store_snapshot *newest = store_snapshot_newest(log);
+	const struct store_snapshot *newest;
 
 	if (snapshots->inflight)
 		return 0;
@@ -222,16 +237,17 @@ unsigned store_snapshot_poll(struct store_log *log, struct store_op *ret_op)
 			store_slots_touch(log); /* sooner than it would */
 			return 0;
 		}
+		newest = store_snapshot_newest(log);
 		if (newest != NULL && !snapshots->newest_is_stable) {
 			snapshots->phase = STORE_SNAPSHOT_SYNC;
 			*ret_op = file_op(log, STORE_OP_SYNC_SNAPSHOT,
 					  (uint64_t)(newest - snapshots->files));
 			break;
 		}
-		snapshots->files[snapshots->file].serial = 0;
 		snapshots->phase = STORE_SNAPSHOT_VOID;
 		/* fallthrough */
 	case STORE_SNAPSHOT_VOID:
+		snapshots->files[snapshots->file].serial = 0;
 		*ret_op = write_op(log, 0, STORE_SNAPSHOT_HEADER_BYTES);
 		ret_op->data = log->scrub.zeros;
 		break;
@@ -260,7 +276,6 @@ static void go_on(struct store_log *log)
 	switch (snapshots->phase) {
 	case STORE_SNAPSHOT_SYNC:
 		snapshots->newest_is_stable = true;
-		snapshots->files[snapshots->file].serial = 0;
 		snapshots->phase = STORE_SNAPSHOT_VOID;
 		break;
 	case STORE_SNAPSHOT_VOID:

@@ -78,8 +78,7 @@ unsigned store_writes_poll(struct store_log *log, struct store_op *ops, unsigned
 		if (block + blocks > reach)
 			break;
 		QR_ASSERT(writes->stale_count == 0);
-		QR_ASSERT(block + blocks <=
-			  log->segments.ready * log->parameters.geometry.segment_blocks);
+		QR_ASSERT(block + blocks <= store_segment_block(log, log->segments.ready));
 		*op = (struct store_op){.kind = store_write_kind(log),
 					.data = store_window_at(log, block),
 					.size_bytes = blocks * QR_BLOCK_BYTES,
