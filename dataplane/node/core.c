@@ -217,10 +217,11 @@ static enum qr_error receive_repair(struct dp_core *core, struct dp_group *group
 			dp_fetch_request(core, group, peer, &fetch);
 	} else {
 		error = wire_get_fetched(message, &fetched);
-		if (error == QR_OK && fetched.block == WIRE_FETCH_SNAPSHOT)
+		if (error == QR_OK && fetched.block == WIRE_FETCH_SNAPSHOT) {
 			dp_install_fetched(core, group, peer, &fetched);
-		if (error == QR_OK)
+		} else if (error == QR_OK) {
 			dp_repair_fetched(core, group, peer, &fetched);
+		}
 	}
 	return error;
 }

@@ -341,8 +341,7 @@ void dp_group_set_floor(struct dp_group *group)
 	const struct store_snapshot *given = store_snapshot_to_give(group->log);
 	struct store_prefix origin = store_log_origin(group->log);
 
-	/* What is in front of the snapshot may be there, but nobody who lacks it can begin there.
-	 */
+	/* What is in front of the snapshot may be there, but whoever lacks it needs a snapshot. */
 	if (given != NULL && origin.index != 0)
 		origin = given->base;
 	if (origin.index > group->raft.floor ||

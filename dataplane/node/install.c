@@ -14,8 +14,7 @@
  */
 #include "dataplane/node/internal.h"
 
-#define PATIENCE_TIMES 8 /* of the retransmission floor: the leader's disk has to be asked */
-#define ASKS_MAX 16
+#define ASKS_MAX 16 /* without an answer: the leader's disk has to be asked */
 
 /* ---- fetching ---- */
 
@@ -27,62 +26,32 @@ static void end(struct dp_core *core)
 	*install = (struct dp_install){0};
 }
 
+static void begin(struct dp_core *core, struct dp_group *group, qr_node peer, qr_index index)
+{
+	core->install = (struct dp_install){.group = group, .index = index};
+	dp_transfer_begin(core, &core->install.transfer, peer);
+}
+
 void dp_install_wanted(struct dp_core *core, struct dp_group *group,
 		       const struct raft_effects *effects)
 {
 	struct dp_install *install = &core->install;
 	bool same = install->group == group && install->index == effects->snapshot_index &&
-		    install->peer == group->raft.leader;
+		    install->transfer.peer == group->raft.leader;
 
 	QR_ASSERT(group->raft.leader != 0);
 	if (same || (install->group != NULL && install->group != group))
 		return;
 	if (install->group == NULL && !dp_snapshot_claim(core, group))
 		return; /* the leader says it again */
-	*install = (struct dp_install){
-		.group = group,
-		.peer = group->raft.leader,
-		.index = effects->snapshot_index,
-		.term = effects->snapshot_term,
-		.at_ns = core->now_ns,
-	};
+	begin(core, group, group->raft.leader, effects->snapshot_index);
 }
 
 void dp_install_instead(struct dp_core *core, struct dp_group *group, qr_node peer, qr_index index)
 {
-	struct dp_install *install = &core->install;
-
-	if (!group->mends || install->group != NULL || !dp_snapshot_claim(core, group))
+	if (!group->mends || core->install.group != NULL || !dp_snapshot_claim(core, group))
 		return;
-	*install = (struct dp_install){
-		.group = group, .peer = peer, .index = index, .at_ns = core->now_ns};
-}
-
-/** @return false: no buffer is left. */
-static bool send_request(struct dp_core *core)
-{
-	struct dp_install *install = &core->install;
-	const struct dp_peer *peer = dp_core_find_peer(core, install->peer);
-	const struct wire_fetch fetch = {
-		.index = install->index,
-		.block = WIRE_FETCH_SNAPSHOT,
-		.offset = install->received_bytes,
-		.size_bytes = DP_FETCH_BYTES,
-	};
-	struct qr_writer writer;
-	struct dp_tx *tx;
-
-	if (peer != NULL && !dp_core_link_is_down(core, install->peer)) {
-		tx = dp_core_tx_begin_to(core, peer, &writer);
-		if (tx == NULL)
-			return false;
-		wire_put_fetch(&writer, install->group->config->group, &fetch);
-		dp_core_tx_finish(core, tx, &writer);
-	}
-	install->asks++;
-	install->until_bytes = install->received_bytes + DP_FETCH_BYTES;
-	install->at_ns = core->now_ns + PATIENCE_TIMES * core->config.retransmit_min_ns;
-	return true;
+	begin(core, group, peer, index);
 }
 
 /** All of it is here. It is not on the disk before the group has fallen silent. */
@@ -90,8 +59,8 @@ static void take_file(struct dp_core *core)
 {
 	struct dp_install *install = &core->install;
 	struct dp_group *group = install->group;
-	enum qr_error error =
-		store_install_begin(group->log, core->snapshot_buffer, install->file_bytes);
+	enum qr_error error = store_install_begin(group->log, core->snapshot_buffer,
+						  install->transfer.size_bytes);
 
 	if (error != QR_OK) {
 		dp_core_drop(core, WIRE_DROP_STALE); /* also damaged where it came from */
@@ -107,30 +76,20 @@ void dp_install_fetched(struct dp_core *core, struct dp_group *group, const stru
 			const struct wire_fetched *fetched)
 {
 	struct dp_install *install = &core->install;
+	enum qr_error error = fetched->status;
 
-	if (install->group != group || install->writing || install->peer != peer->config.node ||
-	    install->index != fetched->index)
+	if (install->group != group || install->writing ||
+	    install->transfer.peer != peer->config.node || install->index != fetched->index)
 		return; /* late */
-	if (fetched->status != QR_OK || fetched->entry_bytes > core->snapshot_buffer.size_bytes) {
-		end(core);
-		return;
+	if (error == QR_OK) {
+		error = dp_transfer_take(core, &install->transfer, fetched,
+					 core->snapshot_buffer.data,
+					 core->snapshot_buffer.size_bytes);
 	}
-	if (fetched->offset != install->received_bytes)
-		return; /* doubled, or one before it is lost: asked for again */
-	if (install->received_bytes == 0)
-		install->file_bytes = fetched->entry_bytes;
-	if (fetched->entry_bytes != install->file_bytes) {
-		end(core); /* another file by now */
-		return;
-	}
-	memcpy(core->snapshot_buffer.data + fetched->offset, fetched->bulk.data,
-	       fetched->bulk.size_bytes);
-	install->received_bytes += (uint32_t)fetched->bulk.size_bytes;
-	install->asks = 0;
-	if (install->received_bytes == install->file_bytes) {
+	if (error == QR_OK) {
 		take_file(core);
-	} else if (install->received_bytes == install->until_bytes) {
-		install->at_ns = core->now_ns; /* the next piece */
+	} else if (error != QR_AGAIN) {
+		end(core); /* refused, or another file by now */
 	}
 }
 
@@ -140,18 +99,19 @@ static void pump_fetch(struct dp_core *core)
 {
 	struct dp_install *install = &core->install;
 	const struct dp_group *group = install->group;
+	const struct wire_fetch fetch = {.index = install->index, .block = WIRE_FETCH_SNAPSHOT};
 
 	/* Another leader has another log; and what was meant may have come by itself. */
-	bool wanted = group->mends ||
-		      (group->phase == DP_PHASE_RUNNING && group->raft.leader == install->peer &&
-		       group->raft.commit < install->index);
+	bool wanted = group->mends || (group->phase == DP_PHASE_RUNNING &&
+				       group->raft.leader == install->transfer.peer &&
+				       group->raft.commit < install->index);
 
-	if (!wanted || install->asks == ASKS_MAX) {
+	if (!wanted || install->transfer.asks == ASKS_MAX) {
 		end(core);
 		return;
 	}
-	if (core->now_ns >= install->at_ns)
-		(void)send_request(core);
+	if (core->now_ns >= install->transfer.at_ns)
+		(void)dp_transfer_ask(core, &install->transfer, group, fetch);
 }
 
 static void pump_writing(struct dp_core *core)
@@ -188,5 +148,5 @@ qr_ns dp_install_deadline(const struct dp_core *core)
 {
 	const struct dp_install *install = &core->install;
 
-	return install->group == NULL || install->writing ? UINT64_MAX : install->at_ns;
+	return install->group == NULL || install->writing ? UINT64_MAX : install->transfer.at_ns;
 }

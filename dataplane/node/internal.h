@@ -13,6 +13,7 @@
  *   reply.c      small answers to clients
  *   snapshot.c   what a group is, on its way to the disk and back
  *   repair.c     entries that the disk has lost, and the scrub that looks for them
+ *   transfer.c   bytes that a peer gives, piece by piece
  *   fetch.c      such entries for peers, and snapshots
  *   install.c    a leader's snapshot in the place of the log
  *   retain.c     what of a log is kept
@@ -260,6 +261,18 @@ void dp_repair_pump(struct dp_core *core);
 /** The scrub does not read the group's log any more. */
 void dp_scrub_leave(struct dp_core *core, const struct dp_group *group);
 qr_ns dp_repair_deadline(const struct dp_core *core);
+
+/* ---- transfer.c ---- */
+
+/** Of nothing so far; to be asked for now. */
+void dp_transfer_begin(const struct dp_core *core, struct dp_transfer *transfer, qr_node peer);
+/** Ask for the next piece of what `fetch` names. @return false: no buffer is left. */
+bool dp_transfer_ask(struct dp_core *core, struct dp_transfer *transfer,
+		     const struct dp_group *group, struct wire_fetch fetch);
+/** A piece, to its place in `memory`. Errors: QR_AGAIN  more is to come; QR_STALE  not of this. */
+QR_MUST_USE enum qr_error dp_transfer_take(const struct dp_core *core, struct dp_transfer *transfer,
+					   const struct wire_fetched *fetched, uint8_t *memory,
+					   size_t memory_bytes);
 
 /* ---- fetch.c ---- */
 

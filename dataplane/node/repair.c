@@ -16,7 +16,6 @@
  */
 #include "dataplane/node/internal.h"
 
-#define PATIENCE_TIMES 8	 /* of the retransmission floor: then it is asked again */
 #define ASKS_MAX 4		 /* of one peer, without an answer */
 #define LATER_NS_MAX 1000000000u /* nobody has it: the longest time until it is tried again */
 #define SCRUB_PIECE_BYTES (256u << 10)
@@ -66,8 +65,8 @@ bool dp_repair_ask(struct dp_core *core, struct dp_group *group,
 		.bytes_max = repair->bytes_max,
 		.group = group,
 		.missing = *missing,
-		.at_ns = core->now_ns,
 	};
+	dp_transfer_begin(core, &repair->transfer, 0);
 	core->stats.damaged_entries += group->lost_index != index;
 	return true;
 }
@@ -94,7 +93,7 @@ static void give_up(struct dp_core *core)
 	group->unfit = repair->unfit;
 	if (group->lost_index != index) {
 		group->lost_index = index;
-		group->lost_for_ns = PATIENCE_TIMES * core->config.retransmit_min_ns;
+		group->lost_for_ns = DP_PATIENCE_TIMES * core->config.retransmit_min_ns;
 	} else if (group->lost_for_ns < LATER_NS_MAX) {
 		group->lost_for_ns *= 2; /* others start at the same time, and get further */
 	}
@@ -118,43 +117,12 @@ static void ask_another(struct dp_core *core)
 {
 	struct dp_repair *repair = &core->repair;
 
-	repair->received_bytes = 0;
-	repair->entry_bytes = 0;
-	repair->asks = 0;
-	repair->at_ns = core->now_ns;
-	repair->peer = next_peer(core, repair);
-	if (repair->peer == 0) {
+	dp_transfer_begin(core, &repair->transfer, next_peer(core, repair));
+	if (repair->transfer.peer == 0) {
 		give_up(core);
 	} else {
-		repair->asked |= qr_nodes_of(repair->peer);
+		repair->asked |= qr_nodes_of(repair->transfer.peer);
 	}
-}
-
-/** @return false: no buffer is left. */
-static bool send_request(struct dp_core *core)
-{
-	struct dp_repair *repair = &core->repair;
-	const struct wire_fetch fetch = {
-		.index = repair->missing.before.index + 1,
-		.block = repair->missing.before.block,
-		.offset = repair->received_bytes,
-		.size_bytes = DP_FETCH_BYTES,
-	};
-	const struct dp_peer *peer = dp_core_find_peer(core, repair->peer);
-	struct qr_writer writer;
-	struct dp_tx *tx;
-
-	if (peer != NULL && !dp_core_link_is_down(core, repair->peer)) {
-		tx = dp_core_tx_begin_to(core, peer, &writer);
-		if (tx == NULL)
-			return false;
-		wire_put_fetch(&writer, repair->group->config->group, &fetch);
-		dp_core_tx_finish(core, tx, &writer);
-	}
-	repair->asks++;
-	repair->until_bytes = repair->received_bytes + DP_FETCH_BYTES;
-	repair->at_ns = core->now_ns + PATIENCE_TIMES * core->config.retransmit_min_ns;
-	return true;
 }
 
 static bool can_repair(const struct dp_group *group)
@@ -165,6 +133,10 @@ static bool can_repair(const struct dp_group *group)
 static void pump_repair(struct dp_core *core)
 {
 	struct dp_repair *repair = &core->repair;
+	const struct wire_fetch fetch = {
+		.index = repair->missing.before.index + 1,
+		.block = repair->missing.before.block,
+	};
 
 	if (repair->group == NULL)
 		return;
@@ -181,10 +153,10 @@ static void pump_repair(struct dp_core *core)
 		}
 		return;
 	}
-	while (repair->group != NULL && core->now_ns >= repair->at_ns) {
-		if (repair->peer == 0 || repair->asks == ASKS_MAX) {
+	while (repair->group != NULL && core->now_ns >= repair->transfer.at_ns) {
+		if (repair->transfer.peer == 0 || repair->transfer.asks == ASKS_MAX) {
 			ask_another(core);
-		} else if (!send_request(core)) {
+		} else if (!dp_transfer_ask(core, &repair->transfer, repair->group, fetch)) {
 			return;
 		}
 	}
@@ -197,14 +169,17 @@ static void take_entry(struct dp_core *core)
 {
 	struct dp_repair *repair = &core->repair;
 	qr_term term = raft_term_at(&repair->group->raft, repair->missing.before.index + 1);
+	uint32_t size_bytes = repair->transfer.size_bytes;
 	struct store_entry entry;
-	enum qr_error error = store_entry_decode(repair->bytes, &entry);
+	enum qr_error error = size_bytes < STORE_ENTRY_HEADER_BYTES
+				      ? QR_MALFORMED
+				      : store_entry_decode(repair->bytes, &entry);
 
 	if (error == QR_OK && term != 0 && entry.term != term)
 		error = QR_STALE;
 	if (error == QR_OK) {
-		error = store_repair_write(repair->group->log, &repair->missing, repair->block,
-					   repair->bytes, repair->entry_bytes);
+		error = store_repair_write(repair->group->log, &repair->missing,
+					   repair->transfer.block, repair->bytes, size_bytes);
 	}
 	repair->writing = error == QR_OK;
 	if (error != QR_OK) {
@@ -218,35 +193,22 @@ void dp_repair_fetched(struct dp_core *core, struct dp_group *group, const struc
 		       const struct wire_fetched *fetched)
 {
 	struct dp_repair *repair = &core->repair;
+	enum qr_error error = fetched->status;
 
-	if (repair->group != group || repair->writing || repair->peer != peer->config.node ||
+	if (repair->group != group || repair->writing ||
+	    repair->transfer.peer != peer->config.node ||
 	    fetched->index != repair->missing.before.index + 1)
 		return; /* late */
-	if (fetched->status != QR_OK) {
-		if (fetched->status == QR_OUT_OF_RANGE && fetched->block >= fetched->index)
-			dp_install_instead(core, group, repair->peer, fetched->block);
-		ask_another(core);
-		return;
+	if (error == QR_OUT_OF_RANGE && fetched->block >= fetched->index)
+		dp_install_instead(core, group, peer->config.node, fetched->block);
+	if (error == QR_OK) {
+		error = dp_transfer_take(core, &repair->transfer, fetched, repair->bytes,
+					 repair->bytes_max);
 	}
-	if (fetched->offset != repair->received_bytes)
-		return; /* doubled, or one before it is lost: asked for again */
-	if (repair->received_bytes == 0) {
-		repair->block = fetched->block;
-		repair->entry_bytes = fetched->entry_bytes;
-	}
-	if (fetched->entry_bytes != repair->entry_bytes || fetched->block != repair->block ||
-	    fetched->entry_bytes > repair->bytes_max ||
-	    fetched->entry_bytes < STORE_ENTRY_HEADER_BYTES) {
-		ask_another(core);
-		return;
-	}
-	memcpy(repair->bytes + fetched->offset, fetched->bulk.data, fetched->bulk.size_bytes);
-	repair->received_bytes += (uint32_t)fetched->bulk.size_bytes;
-	repair->asks = 0;
-	if (repair->received_bytes == repair->entry_bytes) {
+	if (error == QR_OK) {
 		take_entry(core);
-	} else if (repair->received_bytes == repair->until_bytes) {
-		repair->at_ns = core->now_ns; /* the next piece */
+	} else if (error != QR_AGAIN) {
+		ask_another(core);
 	}
 }
 
@@ -261,7 +223,7 @@ static void next_group(struct dp_core *core)
 	if (++scrub->position >= core->group_count) {
 		scrub->position = 0;
 		if (core->recovering > 0) { /* and was left out */
-			scrub->at_ns += PATIENCE_TIMES * core->config.retransmit_min_ns;
+			scrub->at_ns += DP_PATIENCE_TIMES * core->config.retransmit_min_ns;
 		} else {
 			scrub->at_ns += core->config.scrub_pause_ns;
 			core->stats.scrub_passes++;
@@ -375,7 +337,7 @@ qr_ns dp_repair_deadline(const struct dp_core *core)
 	qr_ns deadline_ns = UINT64_MAX;
 
 	if (repair->group != NULL && !repair->writing)
-		deadline_ns = repair->at_ns;
+		deadline_ns = repair->transfer.at_ns;
 	if (core->config.scrub_bytes_per_second != 0 && !core->scrub.waits &&
 	    core->scrub.at_ns < deadline_ns)
 		deadline_ns = core->scrub.at_ns;

@@ -7,6 +7,7 @@
 #define DP_NODE_STATE_H
 
 #include "dataplane/node/core.h"
+#include "dataplane/node/repair.h"
 #include "dataplane/node/sessions.h"
 #include "dataplane/transport/assembly.h"
 #include "dataplane/transport/replay.h"
@@ -29,7 +30,6 @@
 #define DP_READ_TURN_BYTES (128u << 10) /* of records for readers, in one turn */
 #define DP_READER_KEEP_NS 10000000u	/* a stream keeps its reader so long, */
 #define DP_READER_IDLE_NS 2000000u	/* unless it does not come back for so long */
-#define DP_FETCH_BYTES (64u << 10)	/* of an entry, asked for at a time */
 
 enum dp_phase {
 	DP_PHASE_NEW,
@@ -149,70 +149,6 @@ struct dp_reader {
 	uint64_t used_turn;
 	qr_ns used_ns;	/* when it was taken last */
 	qr_ns keeps_ns; /* until then it is not taken from a client that streams */
-};
-
-/** A peer's request for an entry that its disk has lost. */
-struct dp_fetch {
-	struct dp_group *group; /* NULL: none */
-	qr_index index;
-	qr_block block;	 /* where the peer looked for it */
-	uint32_t offset; /* of what is sent next */
-	uint32_t left_bytes;
-	struct dp_reader *reader;
-};
-
-/** A piece of a snapshot's file, for a peer. */
-struct dp_piece {
-	struct store_snapshot_buffer buffer;
-	struct dp_group *group;
-	qr_index index; /* of the base; 0: it holds nothing */
-	uint32_t at_bytes;
-	uint32_t size_bytes;
-	uint32_t file_bytes;
-	bool reading;
-};
-
-/** An entry that this node's disk has lost. */
-struct dp_repair {
-	uint8_t *bytes;
-	uint32_t bytes_max;
-	struct dp_group *group; /* NULL: nothing is being repaired */
-	struct store_missing missing;
-	qr_nodes asked; /* so far */
-	qr_node peer;	/* that is being asked; 0: nobody yet */
-	uint8_t asks;	/* since it last answered */
-	bool writing;	/* it is here, and on its way to the disk */
-	bool unfit;	/* somebody gave an entry that does not follow what is here */
-	qr_block block;
-	uint32_t entry_bytes;
-	uint32_t received_bytes; /* without a hole */
-	uint32_t until_bytes;	 /* what was asked for ends here */
-	qr_ns at_ns;		 /* of the next request */
-};
-
-/** A snapshot that a leader gives. */
-struct dp_install {
-	struct dp_group *group; /* NULL: none */
-	qr_node peer;
-	qr_index index; /* of its base */
-	qr_term term;
-	uint32_t file_bytes;
-	uint32_t received_bytes; /* without a hole */
-	uint32_t until_bytes;	 /* what was asked for ends here */
-	uint8_t asks;		 /* since the leader last answered */
-	qr_ns at_ns;		 /* of the next request */
-	bool writing;		 /* it is here, and on its way to the disk */
-};
-
-/** The slow reading of everything. */
-struct dp_scrub {
-	uint32_t position; /* of the group */
-	qr_index index;	   /* the next entry */
-	bool resumes;	   /* at `from`: it was damaged */
-	struct store_missing from;
-	qr_ns at_ns; /* of the next piece */
-	bool waits;  /* for the disk, or for a repair: those wake it */
-	struct dp_reader *reader;
 };
 
 enum dp_reply_kind {
