@@ -187,7 +187,7 @@ struct wire_fetch {
 
 struct wire_fetched {
 	qr_index index;
-	qr_block block;	      /* where the entry starts in the log space */
+	qr_block block;	      /* where the entry starts in the log space, or WIRE_FETCH_SNAPSHOT */
 	uint32_t entry_bytes; /* header and payload, without padding */
 	uint32_t offset;      /* of the bulk in the entry */
 	enum qr_error status; /* not OK: no bulk */

@@ -146,6 +146,7 @@ static enum qr_error find_piece(struct dp_core *core, const struct dp_fetch *fet
 	uint32_t skip_bytes;
 	uint32_t left_bytes;
 
+	fetched->block = WIRE_FETCH_SNAPSHOT; /* also of a refusal: it says what was refused */
 	if (fetch->group->phase != DP_PHASE_RUNNING)
 		return QR_BUSY;
 	while (!piece_holds(piece, fetch)) {
@@ -156,7 +157,6 @@ static enum qr_error find_piece(struct dp_core *core, const struct dp_fetch *fet
 	}
 	skip_bytes = fetch->offset - piece->at_bytes;
 	left_bytes = piece->size_bytes - skip_bytes;
-	fetched->block = WIRE_FETCH_SNAPSHOT;
 	fetched->entry_bytes = piece->file_bytes;
 	fetched->offset = fetch->offset;
 	fetched->bulk =

@@ -53,6 +53,34 @@ static void run_until_it_is_lost(struct story *story, qr_node away)
 		       all_others_lack(story, away, last + 50));
 }
 
+/** Nobody hears it until the log has gone on without it. @return the fault. */
+static uint32_t fall_behind(struct story *story, qr_node away)
+{
+	uint32_t cut = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
+				   STORY_FOR_EVER);
+
+	run_until_it_is_lost(story, away);
+	return cut;
+}
+
+/** It is heard again, and begins to fetch. */
+static void begin_to_fill(struct story *story, qr_node away, uint32_t cut)
+{
+	story_heal(story, cut);
+	STORY_AWAIT_IN(story, STORY_MS / 20, 60 * STORY_SECOND,
+		       story->world.nodes[away].core->install.group != NULL);
+}
+
+/** It loses power, with its device's cache every second time, and takes part again. */
+static void crash_and_go_on(struct story *story, qr_node node, unsigned turns)
+{
+	story_run(story, turns * STORY_MS / 20);
+	assert_true(sim_node_crash(&story->world, node, turns % 2 == 0,
+				   story->world.now_ns + STORY_SECOND));
+	story_run_acked(story, 100);
+	story_end(story);
+}
+
 static void a_log_grows_no_further_than_it_is_kept(void **state)
 {
 	struct story *story = begin(51, 4);
@@ -75,9 +103,7 @@ static void a_node_that_was_away_too_long_begins_with_a_snapshot(void **state)
 
 	(void)state;
 	story_run_acked(story, 300);
-	cut = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
-			  STORY_FOR_EVER);
-	run_until_it_is_lost(story, away);
+	cut = fall_behind(story, away);
 	assert_true(story_group(story, away)->raft.last < log_of(story)->start.before);
 	assert_int_equal(story->world.count.installs, 0);
 	story_heal(story, cut);
@@ -99,9 +125,7 @@ static void nobody_waits_for_a_node_that_is_being_filled(void **state)
 	uint32_t cut;
 
 	(void)state;
-	cut = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
-			  STORY_FOR_EVER);
-	run_until_it_is_lost(story, away);
+	cut = fall_behind(story, away);
 	story_heal(story, cut);
 	acked = story->world.count.acked;
 	STORY_AWAIT(story, story->world.count.installs > 0);
@@ -118,19 +142,9 @@ static void a_crash_while_it_is_filled_begins_it_again(void **state)
 	for (unsigned turns = 1; turns < 60; turns += 3) {
 		struct story *story = begin(60 + turns, 2);
 		qr_node away = story_next(story, story_leader(story), 1);
-		uint32_t cut =
-			story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
-				    STORY_FOR_EVER);
 
-		run_until_it_is_lost(story, away);
-		story_heal(story, cut);
-		STORY_AWAIT_IN(story, STORY_MS / 20, 60 * STORY_SECOND,
-			       story->world.nodes[away].core->install.group != NULL);
-		story_run(story, turns * STORY_MS / 20);
-		assert_true(sim_node_crash(&story->world, away, turns % 2 == 0,
-					   story->world.now_ns + STORY_SECOND));
-		story_run_acked(story, 100);
-		story_end(story);
+		begin_to_fill(story, away, fall_behind(story, away));
+		crash_and_go_on(story, away, turns);
 	}
 }
 
@@ -141,19 +155,11 @@ static void a_crash_while_it_takes_the_place_leaves_one_of_the_two(void **state)
 	for (unsigned turns = 0; turns < 60; turns++) {
 		struct story *story = begin(200 + turns, 2);
 		qr_node away = story_next(story, story_leader(story), 1);
-		uint32_t cut =
-			story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
-				    STORY_FOR_EVER);
 
-		run_until_it_is_lost(story, away);
-		story_heal(story, cut);
+		begin_to_fill(story, away, fall_behind(story, away));
 		STORY_AWAIT_IN(story, STORY_MS / 20, 60 * STORY_SECOND,
 			       story->world.nodes[away].core->install.writing);
-		story_run(story, turns * STORY_MS / 20);
-		assert_true(sim_node_crash(&story->world, away, turns % 2 == 0,
-					   story->world.now_ns + STORY_SECOND));
-		story_run_acked(story, 100);
-		story_end(story);
+		crash_and_go_on(story, away, turns);
 	}
 }
 
@@ -163,14 +169,9 @@ static void the_leader_may_change_meanwhile(void **state)
 	struct story *story = begin(54, 2);
 	qr_node leader = story_leader(story);
 	qr_node away = story_next(story, leader, 1);
-	uint32_t cut = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
-				   STORY_FOR_EVER);
 
 	(void)state;
-	run_until_it_is_lost(story, away);
-	story_heal(story, cut);
-	STORY_AWAIT_IN(story, STORY_MS / 20, 60 * STORY_SECOND,
-		       story->world.nodes[away].core->install.group != NULL);
+	begin_to_fill(story, away, fall_behind(story, away));
 	assert_true(sim_node_crash(&story->world, leader, false,
 				   story->world.now_ns + 5 * STORY_SECOND));
 	STORY_AWAIT(story, story->world.count.installs > 0);
@@ -209,6 +210,30 @@ static void a_damaged_snapshot_fills_nobody(void **state)
 	story_heal(story, cut);
 	story_run(story, 5 * STORY_SECOND);
 	assert_int_equal(story->world.count.installs, 0);
+	story->world.quiet = false;
+	STORY_AWAIT(story, story->world.count.installs > 0);
+	story_run_acked(story, 300);
+	story_end(story);
+}
+
+/* The leader does not have it any more, and says so: nobody asks on until patience ends. */
+static void a_snapshot_that_is_refused_is_not_waited_for(void **state)
+{
+	struct story *story = begin(57, 2);
+	qr_node leader = story_leader(story);
+	qr_node away = story_next(story, leader, 1);
+	uint32_t cut = fall_behind(story, away);
+	const struct dp_install *install;
+
+	(void)state;
+	story->world.quiet = true;
+	story_run(story, 3 * STORY_SECOND);
+	for (uint32_t n = 0; n < STORE_SNAPSHOTS; n++)
+		story->world.nodes[leader].disk.media.groups[1].snapshot_blocks[n] = 0;
+	begin_to_fill(story, away, cut);
+	install = &story->world.nodes[away].core->install;
+	STORY_AWAIT_IN(story, STORY_MS / 20, DP_PATIENCE_TIMES * story->plan.retransmit_min_ns,
+		       install->group == NULL);
 	story->world.quiet = false;
 	STORY_AWAIT(story, story->world.count.installs > 0);
 	story_run_acked(story, 300);
@@ -283,6 +308,7 @@ int main(void)
 		cmocka_unit_test(the_leader_may_change_meanwhile),
 		cmocka_unit_test(a_loser_that_goes_further_than_the_floor_is_filled),
 		cmocka_unit_test(a_damaged_snapshot_fills_nobody),
+		cmocka_unit_test(a_snapshot_that_is_refused_is_not_waited_for),
 		cmocka_unit_test(damage_that_nobody_can_repair_is_replaced_by_a_snapshot),
 	};
 
