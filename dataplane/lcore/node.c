@@ -91,7 +91,7 @@ static enum qr_error open_groups(struct dp_host *host, struct dp_slot *slot,
 			dp_complain(problem, "node %u: %s", host->node, store.text);
 			return error;
 		}
-		dp_core_set_segments(slot->core, group, &segments);
+		dp_core_set_segments(slot->core, group, segments);
 	}
 	return QR_OK;
 }

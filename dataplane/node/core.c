@@ -148,12 +148,12 @@ qr_group dp_core_group(const struct dp_core *core, uint32_t position)
 	return core->groups[position].config->group;
 }
 
-void dp_core_set_segments(struct dp_core *core, qr_group group, const struct store_extent *segments)
+void dp_core_set_segments(struct dp_core *core, qr_group group, struct store_extent segments)
 {
 	struct dp_group *found = dp_core_find_group(core, group);
 
 	QR_ASSERT(found != NULL && found->phase == DP_PHASE_NEW);
-	found->segments = *segments;
+	found->segments = segments;
 }
 
 uint32_t dp_core_buffers(const struct dp_core *core, struct qr_span *spans, uint32_t max)
@@ -495,7 +495,7 @@ void dp_core_tx_finish(struct dp_core *core, struct dp_tx *tx, struct qr_writer 
 static void visit_group(struct dp_core *core, struct dp_group *group)
 {
 	if (group->phase == DP_PHASE_NEW && dp_snapshot_claim(core, group)) {
-		store_recover_begin(group->log, &group->segments, &core->snapshot_buffer);
+		store_recover_begin(group->log, group->segments, &core->snapshot_buffer);
 		group->phase = DP_PHASE_RECOVERING;
 	}
 	if (group->phase == DP_PHASE_RECOVERING)

@@ -152,8 +152,7 @@ struct dp_core *dp_core_create(struct qr_arena *arena, const struct dp_core_conf
 /** Groups 0..n-1 of this core, and which segments each has on disk: before the first turn. */
 uint32_t dp_core_group_count(const struct dp_core *core);
 qr_group dp_core_group(const struct dp_core *core, uint32_t position);
-void dp_core_set_segments(struct dp_core *core, qr_group group,
-			  const struct store_extent *segments);
+void dp_core_set_segments(struct dp_core *core, qr_group group, struct store_extent segments);
 /** Memory that disk operations touch, for registration. @return how many spans were written. */
 uint32_t dp_core_buffers(const struct dp_core *core, struct qr_span *spans, uint32_t max);
 

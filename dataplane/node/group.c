@@ -381,7 +381,7 @@ void dp_group_restart(struct dp_core *core, struct dp_group *group)
 		core->recovering++;
 	set_mends(core, group, false);
 	dp_reader_forget(core, group);
-	store_log_restart(group->log, &group->segments);
+	group->segments = store_log_restart(group->log);
 	dp_sessions_clear(group->sessions);
 	group->phase = DP_PHASE_NEW;
 	group->failed_told = false;

@@ -37,13 +37,10 @@ static void begin(struct store_log *log)
 	log->writes.stale_block = STORE_NOT_STALE;
 }
 
-void store_log_restart(struct store_log *log, struct store_extent *ret_segments)
+struct store_extent store_log_restart(struct store_log *log)
 {
 	const struct store_log before = *log;
 
-	*ret_segments =
-		(struct store_extent){.first = before.segments.first,
-				      .count = before.segments.ready - before.segments.first};
 	*log = (struct store_log){
 		.parameters = before.parameters,
 		.window = before.window,
@@ -54,6 +51,8 @@ void store_log_restart(struct store_log *log, struct store_extent *ret_segments)
 	};
 	begin(log);
 	store_index_restart(&log->index, &before.index);
+	return (struct store_extent){.first = before.segments.first,
+				     .count = before.segments.ready - before.segments.first};
 }
 
 struct store_log *store_log_create(struct qr_arena *arena,

@@ -121,7 +121,7 @@ struct store_snapshot_buffer {
  *                the log is read from the first block that there is, as a tool does that looks at
  *                all of it; where others were given up, nothing says what their entries did.
  */
-void store_recover_begin(struct store_log *log, const struct store_extent *segments,
+void store_recover_begin(struct store_log *log, struct store_extent segments,
 			 const struct store_snapshot_buffer *buffer);
 
 /** What the newest sound snapshot says: the state is that after `base`. */
@@ -361,8 +361,11 @@ store_install_begin(struct store_log *log, struct store_snapshot_buffer buffer, 
  * QR_OK: nothing is in flight; store_log_restart is what must follow.
  */
 QR_MUST_USE enum qr_error store_install_end(struct store_log *log);
-/** Forget everything that is in memory, as a crash would; then store_recover_begin. */
-void store_log_restart(struct store_log *log, struct store_extent *ret_segments);
+/**
+ * Forget everything that is in memory, as a crash would.
+ * @return the segments that exist, for store_recover_begin.
+ */
+struct store_extent store_log_restart(struct store_log *log);
 
 /* ---- reading ---- */
 

@@ -585,7 +585,7 @@ static enum qr_error step_look(struct store_log *log)
 
 /* ---- from outside ---- */
 
-void store_recover_begin(struct store_log *log, const struct store_extent *segments,
+void store_recover_begin(struct store_log *log, struct store_extent segments,
 			 const struct store_snapshot_buffer *buffer)
 {
 	struct store_recovery *recovery = &log->recovery;
@@ -595,8 +595,8 @@ void store_recover_begin(struct store_log *log, const struct store_extent *segme
 		QR_ASSERT(buffer->size_bytes >= STORE_SNAPSHOT_HEADER_BYTES);
 		log->restore.buffer = *buffer;
 	}
-	log->segments.first = segments->first;
-	log->segments.ready = segments->first + segments->count;
+	log->segments.first = segments.first;
+	log->segments.ready = segments.first + segments.count;
 	recovery->phase = STORE_RECOVERY_SLOTS;
 	recovery->ahead = log->window_blocks / log->stride_blocks - 1;
 	if (recovery->ahead > STORE_RECOVERY_AHEAD_MAX)

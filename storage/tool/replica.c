@@ -223,7 +223,7 @@ static enum qr_error open_log(struct tool_replica *replica, const struct tool_di
 	if (error == QR_OK)
 		error = create_log(replica, directory);
 	if (error == QR_OK) /* all of it is looked at, whatever a snapshot says */
-		store_recover_begin(replica->log, &replica->segments, NULL);
+		store_recover_begin(replica->log, replica->segments, NULL);
 	replica->commit = replica->slot.settled.index;
 	return error;
 }

@@ -82,7 +82,7 @@ static struct store_log *open_pure(uint8_t **ret_memory)
 	QR_ASSERT(*ret_memory != NULL);
 	qr_arena_init(&arena, *ret_memory, (arena.used_bytes / (2 * MIB) + 1) * (2 * MIB));
 	log = store_log_create(&arena, &wanted);
-	store_recover_begin(log, 0, NULL);
+	store_recover_begin(log, (struct store_extent){0}, NULL);
 	while (store_recover_next(log, &entry) == QR_AGAIN)
 		serve(log);
 	serve(log);

@@ -156,7 +156,7 @@ static enum qr_error open_files(struct cluster *cluster, qr_node node,
 		error = store_directory_group(&self->directory, g + 1, &segments, problem);
 		if (error != QR_OK)
 			return error;
-		dp_core_set_segments(self->core, g + 1, &segments);
+		dp_core_set_segments(self->core, g + 1, segments);
 		groups[parameters.group_count++] = g + 1;
 	}
 	parameters.buffer_count = dp_core_buffers(self->core, spans, SPANS_MAX);

@@ -102,7 +102,7 @@ void revived_fini(struct revived *revived)
 	*revived = (struct revived){0};
 }
 
-static void begin_log(struct revive *revive, qr_group group, const struct store_extent *segments)
+static void begin_log(struct revive *revive, qr_group group, struct store_extent segments)
 {
 	struct store_log_parameters parameters = parameters_of(revive->truth, revive->node, group);
 	struct qr_arena arena;
@@ -504,7 +504,7 @@ void revive_group(struct revive *revive, qr_group group, struct revived *ret_rev
 	}
 	if (files.state != MEDIA_NONE) /* a start syncs the folder before it looks any further */
 		media_list_sync(revive->list, files.folder);
-	begin_log(revive, group, &files.extent);
+	begin_log(revive, group, files.extent);
 	for (;;) {
 		unsigned count;
 
@@ -567,7 +567,7 @@ static enum qr_error revive_group_in(struct revive *revive, struct store_directo
 		error = store_io_create(&parameters, &io, problem);
 	if (error != QR_OK)
 		return error;
-	begin_log(revive, group, &segments);
+	begin_log(revive, group, segments);
 	drive(revive, io, group, revived);
 	store_io_destroy(io);
 	return QR_OK;

@@ -105,7 +105,7 @@ static void start_core(struct rig *rig)
 	rig->core = dp_core_create(&arena, &rig->config, rig->now_ns);
 	qr_arena_seal(&arena);
 	for (uint32_t g = 0; g < RIG_GROUPS; g++)
-		dp_core_set_segments(rig->core, g + 1, &rig->disks[g].extent);
+		dp_core_set_segments(rig->core, g + 1, rig->disks[g].extent);
 }
 
 /** @return one past it. */

@@ -168,7 +168,7 @@ void sim_node_start(struct sim_world *world, qr_node id)
 		uint32_t count = node->disk.media.groups[group].segment_count;
 
 		dp_core_set_segments(node->core, group,
-				     &(struct store_extent){first, count - first});
+				     (struct store_extent){first, count - first});
 		node->seen[group] = (struct sim_seen){0};
 	}
 	for (qr_node peer = 1; peer <= SIM_NODES_MAX; peer++)

@@ -160,7 +160,7 @@ enum qr_error rig_open(struct rig *rig)
 	rig->recovered_base = (struct store_prefix){0};
 	rig->recovered_state_bytes = 0;
 	rig->generation = 1;
-	store_recover_begin(rig->log, &rig->disk.extent,
+	store_recover_begin(rig->log, rig->disk.extent,
 			    rig->snapshot.data != NULL ? &rig->snapshot : NULL);
 	recover_state(rig);
 	while ((error = store_recover_next(rig->log, &entry)) == QR_OK || error == QR_AGAIN) {

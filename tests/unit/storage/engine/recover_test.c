@@ -237,7 +237,7 @@ static void what_was_only_read_is_synced_before_it_counts(void **state)
 	append(3, 100);
 	qr_arena_init(&arena, rig.memory, rig.memory_bytes);
 	rig.log = store_log_create(&arena, &rig.parameters);
-	store_recover_begin(rig.log, &rig.disk.extent, NULL);
+	store_recover_begin(rig.log, rig.disk.extent, NULL);
 	while (store_recover_next(rig.log, &entry) != QR_NOT_FOUND) {
 		(void)rig_poll(&rig);
 		if (rig.disk.pending_count == 0)
@@ -304,7 +304,7 @@ static void what_lies_behind_the_end_is_synced_too(void **state)
 	assert_int_equal(rig.disk.extent.count, 3);
 	qr_arena_init(&arena, rig.memory, rig.memory_bytes);
 	rig.log = store_log_create(&arena, &rig.parameters);
-	store_recover_begin(rig.log, &rig.disk.extent, NULL);
+	store_recover_begin(rig.log, rig.disk.extent, NULL);
 	while (store_recover_next(rig.log, &entry) != QR_NOT_FOUND) {
 		(void)rig_poll(&rig);
 		if (rig.disk.pending_count == 0)

@@ -304,7 +304,7 @@ static void a_snapshot_takes_the_place_of_a_shorter_log(void **state)
 	assert_int_equal(store_install_begin(rig.log, rig.snapshot, size_bytes), QR_OK);
 	rig_drain(&rig);
 	assert_int_equal(store_install_end(rig.log), QR_OK);
-	store_log_restart(rig.log, &segments);
+	segments = store_log_restart(rig.log);
 	assert_true(segments.first == 0 && segments.count == rig.disk.extent.count);
 	reopen(&rig); /* the same as going on */
 	assert_true(rig.recovered_base.index == 5 * SEGMENT);

@@ -92,7 +92,7 @@ enum qr_error files_open(struct files_log *files, const char *path,
 	error = open_ring(files, problem);
 	if (error != QR_OK)
 		return error;
-	store_recover_begin(files->log, &segments, NULL);
+	store_recover_begin(files->log, segments, NULL);
 	do {
 		files->recovered = store_recover_next(files->log, &entry);
 		if (files->recovered == QR_AGAIN)
