@@ -5,7 +5,7 @@
 #ifndef DP_NODE_REPAIR_H
 #define DP_NODE_REPAIR_H
 
-#include "storage/engine/log.h"
+#include "storage/engine/recover.h"
 
 #define DP_FETCH_BYTES (64u << 10) /* asked for at a time */
 #define DP_PATIENCE_TIMES 8	   /* of the retransmission floor: then it is asked for again */

@@ -101,79 +101,6 @@ struct store_retention {
 bool store_trim_wanted(const struct store_log *log, const struct store_retention *retention,
 		       struct store_start *ret_start);
 
-/* ---- start: recovery ---- */
-
-/** One entry that recovery has verified, in order; borrowed until the next call. */
-struct store_recovered_entry {
-	struct store_entry entry;
-	struct qr_span payload;
-};
-
-/** Memory that a snapshot goes through, on its way in or out. Whole blocks, block-aligned. */
-struct store_snapshot_buffer {
-	uint8_t *data;
-	size_t size_bytes;
-};
-
-/**
- * Begin recovery. Ops come out of store_log_poll, completions go in as always.
- * @param buffer  lent until store_recover_state has ended; NULL: snapshots are not looked at, and
- *                the log is read from the first block that there is, as a tool does that looks at
- *                all of it; where others were given up, nothing says what their entries did.
- */
-void store_recover_begin(struct store_log *log, struct store_extent segments,
-			 const struct store_snapshot_buffer *buffer);
-
-/** What the newest sound snapshot says: the state is that after `base`. */
-struct store_recovered_state {
-	struct store_prefix base;
-	struct qr_span state; /* lies in the buffer */
-};
-
-/**
- * The state to begin with; store_recover_next then gives the entries behind it.
- * Errors: QR_AGAIN      waiting for the disk;
- *         QR_NOT_FOUND  no sound snapshot: begin with nothing, the whole log follows;
- *         others as store_recover_next.
- */
-QR_MUST_USE enum qr_error store_recover_state(struct store_log *log,
-					      struct store_recovered_state *ret_state);
-
-/**
- * The next verified entry of the log, oldest first.
- * Errors: QR_AGAIN        waiting for the disk;
- *         QR_NOT_FOUND    done: the end of the log; a torn tail has been cut. The log is open.
- *         QR_BUSY         a settled entry is missing, and parameters.mends: see
- *                         store_recover_missing;
- *         QR_CORRUPT      damage below what may be torn: nothing was cut (see store_log_damage);
- *         QR_FOREIGN, QR_VERSION  another cluster's, node's or format's files;
- *         QR_CONFIG       the group was created with another geometry; QR_IO.
- * An error stays: the log is not opened, and nothing on the disk was changed.
- */
-QR_MUST_USE enum qr_error store_recover_next(struct store_log *log,
-					     struct store_recovered_entry *ret_entry);
-
-/** After QR_BUSY: which entry. It can be written with store_repair_write. */
-struct store_missing store_recover_missing(const struct store_log *log);
-/**
- * Look at its place again: it was repaired, or can perhaps be read by now.
- * @return false: not yet, the disk still owes something.
- */
-bool store_recover_again(struct store_log *log);
-
-/** What the slots said; valid once recovery has given its first entry or its end. */
-const struct store_slot *store_log_slot(const struct store_log *log);
-
-struct store_damage {
-	qr_index index; /* the first entry that is missing */
-	uint64_t segment;
-	uint64_t offset_bytes;
-	enum qr_error reason;
-};
-struct store_damage store_log_damage(const struct store_log *log);
-/** While a torn tail is being zeroed: how many blocks behind the last entry still are to be. */
-uint32_t store_log_torn_blocks(const struct store_log *log);
-
 /* ---- the leader lays out entries ---- */
 
 /**
@@ -256,6 +183,8 @@ void store_log_retry(struct store_log *log);
  * or store_write; 1 right after recovery, as consensus counts.
  */
 struct raft_position store_log_durable(const struct store_log *log);
+/** What the slots said; valid once recovery has given its first entry or its end. */
+const struct store_slot *store_log_slot(const struct store_log *log);
 /** The generation of the newest hard state on stable media. */
 uint64_t store_log_state_durable(const struct store_log *log);
 /**
@@ -308,64 +237,6 @@ struct store_log_counters {
 	uint64_t dropped; /* segments that were given up: removed, or used again */
 };
 struct store_log_counters store_log_counters(const struct store_log *log);
-
-/* ---- snapshots ---- */
-
-#define STORE_SNAPSHOT_STATE_AT QR_BLOCK_BYTES /* where in the buffer the state begins */
-
-/** How large a buffer is for a state of at most `state_bytes`. */
-size_t store_snapshot_bytes(uint32_t checkpoints_max, size_t state_bytes);
-/**
- * Whether a snapshot of the state after entry `index` is worth while: the next entry begins a
- * segment, it lies snapshot_blocks behind the newest one, and no other is being written.
- */
-bool store_snapshot_is_due(const struct store_log *log, qr_index index);
-/**
- * Write one: the state after entry `index`, which is committed. It waits until the slots say that
- * so much is settled; if there is no space it is given up.
- * @param time_ns  when that entry was closed, as its header says.
- * @param buffer   holds the state; lent while store_snapshot_is_busy.
- */
-void store_snapshot_take(struct store_log *log, qr_index index, uint64_t time_ns,
-			 struct store_snapshot_buffer buffer, size_t state_bytes);
-bool store_snapshot_is_busy(const struct store_log *log);
-
-/**
- * The one that a replica is given which lacks what the log does not have any more; NULL: there is
- * none.
- */
-const struct store_snapshot *store_snapshot_to_give(const struct store_log *log);
-/**
- * Read a piece of the file of that with base `base`. One at a time.
- * @param piece  whole blocks; lent while store_give_is_busy.
- * Errors: QR_NOT_FOUND  there is no such snapshot; QR_OUT_OF_RANGE  the file ends before.
- */
-QR_MUST_USE enum qr_error store_give_begin(struct store_log *log, qr_index base, uint32_t at_bytes,
-					   struct store_snapshot_buffer piece);
-bool store_give_is_busy(const struct store_log *log);
-/** What became of the latest. Errors: QR_AGAIN  nothing yet; QR_IO, QR_NOT_FOUND. */
-QR_MUST_USE enum qr_error store_give_end(const struct store_log *log, uint32_t *ret_bytes,
-					 uint32_t *ret_file_bytes);
-
-/**
- * Put a snapshot in the place of the log. From here on nothing of it may be promised to anybody.
- * @param buffer  holds the file that a peer gave, of `size_bytes`; lent until it has ended.
- * Errors: QR_CORRUPT, QR_FOREIGN, QR_CONFIG, QR_STALE, QR_MALFORMED, QR_VERSION: not with this one;
- *         the log's condition. Nothing was begun.
- */
-QR_MUST_USE enum qr_error
-store_install_begin(struct store_log *log, struct store_snapshot_buffer buffer, size_t size_bytes);
-/**
- * Errors: QR_AGAIN     not yet;
- *         QR_NO_SPACE  it was given up, and the log is what it was; QR_POISONED.
- * QR_OK: nothing is in flight; store_log_restart is what must follow.
- */
-QR_MUST_USE enum qr_error store_install_end(struct store_log *log);
-/**
- * Forget everything that is in memory, as a crash would.
- * @return the segments that exist, for store_recover_begin.
- */
-struct store_extent store_log_restart(struct store_log *log);
 
 /* ---- reading ---- */
 

@@ -6,7 +6,7 @@
 #ifndef QR_STORE_TOOL_REPLICA_H
 #define QR_STORE_TOOL_REPLICA_H
 
-#include "storage/engine/log.h"
+#include "storage/engine/recover.h"
 #include "storage/io/io.h"
 
 #define TOOL_GROUPS_MAX 4096

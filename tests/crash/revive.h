@@ -9,7 +9,7 @@
 #ifndef QR_TESTS_CRASH_REVIVE_H
 #define QR_TESTS_CRASH_REVIVE_H
 
-#include "storage/engine/log.h"
+#include "storage/engine/recover.h"
 #include "tests/crash/saved.h"
 
 #define REVIVE_NEVER UINT64_MAX

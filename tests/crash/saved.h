@@ -6,7 +6,7 @@
 #define QR_TESTS_CRASH_SAVED_H
 
 #include "dataplane/node/sessions.h"
-#include "storage/engine/log.h"
+#include "storage/engine/recover.h"
 #include "tests/crash/truth.h"
 
 /** The most bytes that a state has. */

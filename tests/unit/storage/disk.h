@@ -7,7 +7,7 @@
 #define QR_TESTS_STORAGE_DISK_H
 
 #include "consensus/base/prng.h"
-#include "storage/engine/log.h"
+#include "storage/engine/recover.h"
 #include "storage/format/snapshot.h"
 
 #define DISK_SEGMENTS_MAX 64

@@ -2,7 +2,7 @@
 #ifndef QR_TESTS_STORAGE_IO_FILES_H
 #define QR_TESTS_STORAGE_IO_FILES_H
 
-#include "storage/engine/log.h"
+#include "storage/engine/recover.h"
 #include "storage/io/io.h"
 
 #include <limits.h>
