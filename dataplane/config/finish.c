@@ -295,11 +295,18 @@ static uint64_t retention_step(const struct dp_config *config)
 	return segments * config->segment_bytes;
 }
 
+static void format_of(const char *section, const char *key, const void *object, char text[24])
+{
+	dp_config_value_format(dp_config_key_find(section, key), object, text, 24);
+}
+
 static enum qr_error check_retention(const struct dp_config *config,
 				     const struct dp_log_config *log,
 				     struct dp_config_problem *problem)
 {
-	uint64_t step = retention_step(config);
+	unsigned long long step_mib = (retention_step(config) + MIB - 1) / MIB;
+	char segment[24];
+	char snapshot[24];
 	char given[24];
 
 	if (log->retention_bytes == 0 && log->retention_ns == 0)
@@ -312,19 +319,16 @@ static enum qr_error check_retention(const struct dp_config *config,
 			"quorum",
 			log->name, log->retention_bytes != 0 ? "retention_bytes" : "retention_age");
 	}
-	if (log->retention_bytes != 0 && log->retention_bytes < step) {
-		unsigned long long step_mib = (step + MIB - 1) / MIB;
-
-		dp_config_value_format(dp_config_key_find("log", "retention_bytes"), log, given,
-				       sizeof(given));
-		return dp_config_complain(
-			problem,
-			"[log %s] retention_bytes = %s is too small: with segment = %lluK a log "
-			"gives up %lluM at a time; use %lluM or more, or 0 to keep everything",
-			log->name, given, (unsigned long long)config->segment_bytes / KIB, step_mib,
-			step_mib);
-	}
-	return QR_OK;
+	if (log->retention_bytes == 0 || log->retention_bytes >= retention_step(config))
+		return QR_OK;
+	format_of("storage", "segment", config, segment);
+	format_of("storage", "snapshot", config, snapshot);
+	format_of("log", "retention_bytes", log, given);
+	return dp_config_complain(
+		problem,
+		"[log %s] retention_bytes = %s is too small: with segment = %s and snapshot = %s a "
+		"log gives up %lluM at a time; use %lluM or more, or 0 to keep everything",
+		log->name, given, segment, snapshot, step_mib, step_mib);
 }
 
 static enum qr_error check_log(const struct dp_config *config, const struct dp_log_config *log,

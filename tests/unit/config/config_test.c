@@ -227,8 +227,9 @@ static void keys_must_agree_with_each_other(void **state)
 		{WHOLE "durability = memory\nretention_age = 1d\n",
 		 "[log events] retention_age does not go with durability = memory"},
 		{WHOLE "retention_bytes = 127M\n",
-		 "[log events] retention_bytes = 127M is too small: with segment = 65536K a log "
-		 "gives up 128M at a time; use 128M or more, or 0"},
+		 "[log events] retention_bytes = 127M is too small: with segment = 64M and "
+		 "snapshot "
+		 "= 128M a log gives up 128M at a time; use 128M or more, or 0"},
 		{"[storage]\nsegment = 96M\n" WHOLE "retention_bytes = 128M\n", "use 192M or more"},
 		{"[dataplane]\nrun_dir = "
 		 "/0123456789012345678901234567890123456789012345678901234567"
