@@ -104,17 +104,24 @@ def filled_from_a_snapshot():
         stop_and_compare(nodes)
 
 
+def commit_of(nodes, node):
+    return nodes.replicas().get(node, {}).get("commit", 0)
+
+
 def killed_while_it_is_filled():
     """kill -9 while it is filled, again and again: it goes on, and comes to the same"""
     with tap.small_cluster(KEPT, logs=LOGS) as nodes:
         nodes.start()
         away = next(node for node in nodes.nodes if node != nodes.leader())
         fall_behind(nodes, away)
+        goal = max(commit_of(nodes, node) for node in nodes.nodes)
         with Stream(nodes, "two") as two:
-            for pause_ms in (0, 5, 10, 20, 40, 80, 160):
+            nodes.start(away)
+            nodes.kill(away)
+            for part in (0, 0.2, 0.4, 0.6, 0.8):
                 nodes.start(away, wait=False)
-                end = time.monotonic() + 0.7 + pause_ms / 1000
-                wait_for(lambda end=end: time.monotonic() > end, 5, "it has begun")
+                wait_for(lambda part=part: commit_of(nodes, away) > part * goal, 60,
+                         "some of it is filled")
                 nodes.kill(away)
             nodes.start(away)
             nodes.wait_caught_up(away, timeout_s=60)
