@@ -174,7 +174,9 @@ QR_MUST_USE enum qr_error wire_get_ack(const struct wire_message *message,
  * [offset, offset + size_bytes) of it. FETCHED: some of them, or why not. Both can be lost, doubled
  * and late: whoever asks takes what he still needs, and asks again.
  *
- * The same for a snapshot of the state after entry `index`: its file, whose length is entry_bytes.
+ * OUT_OF_RANGE, and `block` is not 0: entries like that one are not kept any more, and `block` is
+ * the base of a snapshot that stands for them. For that one the same is asked and answered: its
+ * `index` is that of its base, and its file is entry_bytes long.
  */
 #define WIRE_FETCH_SNAPSHOT UINT64_MAX /* in place of the block */
 
@@ -193,10 +195,6 @@ struct wire_fetched {
 	enum qr_error status; /* not OK: no bulk */
 	struct qr_span bulk;
 };
-/*
- * OUT_OF_RANGE, and `block` is not 0: entries like that one are not kept any more, and `block` is
- * the base of a snapshot that stands for them.
- */
 
 #define WIRE_FETCHED_BYTES 32 /* fixed fields in front of the bulk */
 

@@ -27,7 +27,7 @@ struct dp_slot_view {
 	uint32_t group_count;
 	bool recovered;
 	uint32_t ready_segments;
-	uint64_t dropped_segments; /* given up, and removed, since the start */
+	uint64_t dropped_segments; /* given up since the start: removed, or used again */
 	struct dp_stats *stats;	   /* relaxed loads only */
 	struct dp_slot_counters counters;
 };

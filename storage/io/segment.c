@@ -1,9 +1,8 @@
 /*
  * Making a segment: created under a temporary name, or from the file of one that is not needed any
- * more, allocated, written with zeros, synced, renamed,
- * its folder synced. Each step is an operation of the ring that starts when the one before is done;
- * a crash before the rename leaves a *.tmp that the next start removes, so a file that has its name
- * is whole.
+ * more, allocated, written with zeros, synced, renamed, its folder synced. Each step is an
+ * operation of the ring that starts when the one before is done; a crash before the rename leaves a
+ * *.tmp that the next start removes, so a file that has its name is whole.
  *
  * Writing zeros turns the allocated extents into written ones: later writes are overwrites, without
  * a journal commit each (27,000 a second instead of 450 on the ext4 that was measured). It goes in

@@ -12,10 +12,10 @@ static const char *kind_name(enum raft_entry_kind kind)
 		return "noop";
 	case RAFT_ENTRY_CONFIGURATION:
 		return "configuration";
-	case RAFT_ENTRY_TRIM:
-		return "trim";
 	case RAFT_ENTRY_SESSION:
 		return "session";
+	case RAFT_ENTRY_TRIM:
+		return "trim";
 	default:
 		return "unknown";
 	}
