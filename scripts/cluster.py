@@ -16,6 +16,10 @@ import tempfile
 import time
 
 
+FILL_ROUND_S = 4
+FILL_ROUNDS_MAX = 60
+
+
 class Problem(Exception):
     """Something a person should read; no traceback."""
 
@@ -190,6 +194,27 @@ class Cluster:
     def popen_other(self, program, *arguments, **options):
         """Another program of the cluster's clients, that ends with us."""
         return subprocess.Popen(mortal([program, *arguments]), **options)
+
+    def bench(self, *options, log="demo"):
+        """Run quorate-bench; its result."""
+        done = subprocess.run([self.binary("quorate-bench"), "--config", self.config, "--log", log,
+                               "-o", "json", *options], stdout=subprocess.PIPE, check=False,
+                              timeout=300)
+        if done.returncode != 0:
+            said = done.stdout.decode(errors="replace")
+            raise Problem(f"quorate-bench: exit {done.returncode}: {said}")
+        return json.loads(done.stdout)
+
+    def fill(self, mib, log="demo", record_bytes=4096):
+        """Append until so many MiB of records are there, for four minutes at most; how many."""
+        filled_bytes = 0
+        for _ in range(FILL_ROUNDS_MAX):
+            if filled_bytes >= mib << 20:
+                break
+            result = self.bench("--size", str(record_bytes), "--inflight", "512", "--warmup", "0",
+                                "--seconds", str(FILL_ROUND_S), log=log)
+            filled_bytes += result["acked_total"] * record_bytes
+        return filled_bytes / (1 << 20)
 
     def _configured(self):
         parser = configparser.ConfigParser()
