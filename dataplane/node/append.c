@@ -48,7 +48,7 @@ static enum qr_error refusal(const struct dp_core *core, const struct dp_group *
 		return error;
 	if (core->stopping || group->wants_noop || !raft_can_propose(&group->raft))
 		return QR_BUSY;
-	return QR_OK;
+	return dp_handover_quorum_has_room(core, group) ? QR_OK : QR_NO_SPACE;
 }
 
 /* ---- entries ---- */

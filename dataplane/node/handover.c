@@ -1,16 +1,20 @@
 /*
- * A leader whose disk is full hands over to a node that has room.
+ * Whose disk is full, and what a leader makes of it: it hands over to a node that has room, and
+ * takes no records when no quorum has any.
  *
  * Such a leader refuses appends and does everything else, so neither its followers nor consensus
  * find anything wrong with it, and the group would take nothing more while the others could. Every
- * consensus message says whether its sender lacks segments that its log needs next; who lately said
- * that it does not has room. The credit of an ACK does not tell: it is bounded by the window as
- * well, and nothing acknowledges while nothing is appended.
+ * consensus message says whether its sender's disk is full; who lately said that it is not has
+ * room. The credit of an ACK does not tell: it is bounded by the window as well, and nothing
+ * acknowledges while nothing is appended.
  *
  * The rules
  *   - A quorum of the voters must have room, not just the target. A full follower takes only what
  *     its ready segments hold: a leader that needs it commits nothing soon, keeps the clients
  *     waiting that this one tells "no space", and leaves no room for the next leader's no-op.
+ *   - When it is the followers that are full, "no space" is the truth as well: what they have no
+ *     room for is never committed, and behind it neither is the entry that would make room
+ * (retain.c).
  *   - The target has our whole log on stable media, so it can be told at once.
  *   - A leadership lasts a while, and as long again after each attempt. So nodes whose disks fill
  *     and empty in turns do not pass it around, and what does not work is not tried without end.
@@ -29,7 +33,26 @@
 void dp_handover_heard(const struct dp_core *core, struct dp_group *group,
 		       const struct dp_peer *peer, const struct raft_message *message)
 {
-	group->links[dp_core_peer_position(core, peer)].room_ns = message->full ? 0 : core->now_ns;
+	struct dp_link *link = &group->links[dp_core_peer_position(core, peer)];
+
+	link->room_ns = message->full ? 0 : core->now_ns;
+	link->full_ns = message->full ? core->now_ns : 0;
+}
+
+static bool is_recent(const struct dp_core *core, qr_ns at_ns)
+{
+	return at_ns != 0 && core->now_ns - at_ns < core->config.election_timeout_ns;
+}
+
+bool dp_handover_quorum_has_room(const struct dp_core *core, const struct dp_group *group)
+{
+	qr_nodes nodes = dp_group_members(group);
+
+	for (uint32_t p = 0; p < core->peer_count; p++) {
+		if (is_recent(core, group->links[p].full_ns))
+			nodes &= ~qr_nodes_of(core->peers[p].config.node);
+	}
+	return raft_configuration_has_quorum(&group->raft.configuration, nodes);
 }
 
 /** This node can do its work, or it is too early to say that it cannot. */
@@ -44,9 +67,7 @@ static qr_nodes nodes_with_room(const struct dp_core *core, const struct dp_grou
 	qr_nodes nodes = 0;
 
 	for (uint32_t p = 0; p < core->peer_count; p++) {
-		qr_ns room_ns = group->links[p].room_ns;
-
-		if (room_ns != 0 && core->now_ns - room_ns < core->config.election_timeout_ns)
+		if (is_recent(core, group->links[p].room_ns))
 			nodes |= qr_nodes_of(core->peers[p].config.node);
 	}
 	return nodes;

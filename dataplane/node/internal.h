@@ -153,6 +153,8 @@ qr_ns dp_replicate_deadline(const struct dp_core *core, const struct dp_group *g
 /** A consensus message of `peer`: it says whether its disk has room. */
 void dp_handover_heard(const struct dp_core *core, struct dp_group *group,
 		       const struct dp_peer *peer, const struct raft_message *message);
+/** Not so many members have said that they are full that nothing more can be committed. */
+bool dp_handover_quorum_has_room(const struct dp_core *core, const struct dp_group *group);
 /** Hand leadership over if another node can do what this one cannot. Called at every tick. */
 void dp_handover_consider(struct dp_core *core, struct dp_group *group);
 

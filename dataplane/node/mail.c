@@ -45,7 +45,7 @@ static void put_in_box(struct dp_core *core, const struct dp_group *group,
 		return;
 	mail = &peer->mail[peer->mail_count++];
 	*mail = (struct dp_mail){.group = group->config->group, .message = *message};
-	mail->message.full = !store_log_has_room(group->log);
+	mail->message.full = store_log_condition(group->log) != QR_OK;
 }
 
 void dp_mail_post(struct dp_core *core, struct dp_group *group, const struct raft_message *message)

@@ -55,7 +55,8 @@ struct dp_trim {
 struct dp_link {
 	struct dp_stream stream;
 	qr_block credit;	  /* from the newest ACK, also before a stream starts */
-	qr_ns room_ns;		  /* when it last said that its disk has room; 0: it is full */
+	qr_ns room_ns;		  /* when it said that its disk has room; 0: it said otherwise */
+	qr_ns full_ns;		  /* when it said that it has none */
 	struct dp_reader *reader; /* a cold reader that fills a lagging follower; NULL */
 	qr_index moved_to;	  /* what it had, or was offered, when that last changed */
 	qr_ns moved_ns;

@@ -168,6 +168,8 @@ struct store_segments {
 };
 
 unsigned store_segments_poll(struct store_log *log, struct store_op *ret_op);
+/** Where data ends: what lies behind it is kept for entries without. */
+qr_block store_segments_reserve(const struct store_log *log);
 void store_segments_complete(struct store_log *log, enum qr_error result);
 /** Remove the first one. */
 unsigned store_segments_drop(struct store_log *log, struct store_op *ret_op);

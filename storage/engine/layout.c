@@ -20,7 +20,8 @@ static qr_block place_for(const struct store_log *log, uint32_t blocks)
 	return blocks <= store_stride_rest(log, tail) ? tail : store_stride_end(log, tail);
 }
 
-/** When the disk is full, what is left is kept for what leaders need to work at all. */
+/** When the disk is full, what is left is kept for what leaders need to work at all, and to make
+ * room. */
 static bool is_for_reserve(enum raft_entry_kind kind)
 {
 	return kind == RAFT_ENTRY_NOOP || kind == RAFT_ENTRY_CONFIGURATION ||
@@ -30,7 +31,12 @@ static bool is_for_reserve(enum raft_entry_kind kind)
 /** Without its no-op a leader commits nothing, and what is not committed frees no room. */
 static qr_block limit_for(const struct store_log *log, enum raft_entry_kind kind)
 {
-	return is_for_reserve(kind) ? store_log_limit_overdrawn(log) : store_log_limit(log);
+	qr_block limit = store_log_limit(log);
+	qr_block top = store_segments_reserve(log);
+
+	if (is_for_reserve(kind))
+		return store_log_limit_overdrawn(log);
+	return limit < top ? limit : top;
 }
 
 enum qr_error store_entry_open(struct store_log *log, qr_term term, enum raft_entry_kind kind,

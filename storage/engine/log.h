@@ -198,8 +198,6 @@ enum qr_error store_log_condition(const struct store_log *log);
 bool store_log_has_slot(const struct store_log *log);
 /** Writes queued or in flight. */
 unsigned store_log_pending(const struct store_log *log);
-/** It takes data, and the segments that it wants next are there: no doubt about room for more. */
-bool store_log_has_room(const struct store_log *log);
 /** How many segments are ready in front of the tail: a benchmark waits for them. */
 uint32_t store_log_ready_segments(const struct store_log *log);
 

@@ -7,17 +7,27 @@
  * the file gets its name last. One that is recycled has lost its old name by then, and is gone.
  *
  * A full disk is not a failure: what is ready stays usable, for entries of followers already under
- * way and for what a leader needs to work at all; new data is refused until a retry succeeds.
+ * way and for what a leader needs to work at all; new data is refused until a retry succeeds. It
+ * never gets the last stride, however late "no space" is noticed: without room for the entry that
+ * gives up the beginning of the log, what is full stays full.
  */
 #include "consensus/base/assert.h"
 #include "storage/engine/internal.h"
 
+/** Counted from where the next entry begins at most: so a whole stride is left behind it. */
 static uint64_t wanted(const struct store_log *log)
 {
 	const struct store_log_parameters *parameters = &log->parameters;
 
-	return log->last.block / parameters->geometry.segment_blocks + 1 +
+	return store_stride_end(log, log->last.block) / parameters->geometry.segment_blocks + 1 +
 	       parameters->segments_ahead;
+}
+
+qr_block store_segments_reserve(const struct store_log *log)
+{
+	qr_block ready = store_segment_block(log, log->segments.ready);
+
+	return ready > log->stride_blocks ? ready - log->stride_blocks : 0;
 }
 
 /** In front of the log's origin. */
@@ -109,11 +119,6 @@ void store_segments_complete(struct store_log *log, enum qr_error result)
 	} else { /* a device that fails here is not to be trusted with the log either */
 		store_log_poison(log);
 	}
-}
-
-bool store_log_has_room(const struct store_log *log)
-{
-	return log->condition == QR_OK && log->segments.ready >= wanted(log);
 }
 
 uint32_t store_log_ready_segments(const struct store_log *log)

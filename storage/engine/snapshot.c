@@ -15,7 +15,9 @@
  * before another one is overwritten.
  *
  * No space is not a failure: the snapshot is given up, and the log is read from further back at
- * the next start. Any other failed write poisons the log, as everywhere.
+ * the next start. A full disk is no reason not to try: an old file of the size is overwritten, and
+ * without a newer snapshot a log gives up nothing that would make room. Any other failed write
+ * poisons the log, as everywhere.
  */
 #include "consensus/base/assert.h"
 #include "consensus/base/crc.h"
@@ -79,7 +81,8 @@ bool store_snapshot_is_due(const struct store_log *log, qr_index index)
 	if (segment_behind(log, index) == 0)
 		return false;
 	if (after_blocks == 0 || log->parameters.lazy || snapshots->phase != STORE_SNAPSHOT_IDLE ||
-	    log->condition != QR_OK || index == 0 || !store_index_knows(log, index))
+	    (log->condition != QR_OK && log->condition != QR_NO_SPACE) || index == 0 ||
+	    !store_index_knows(log, index))
 		return false;
 	newest = store_snapshot_newest(log);
 	return store_index_prefix(log, index).block >=
@@ -108,28 +111,31 @@ static qr_block gap_without(const struct store_snapshots *snapshots, uint32_t nu
 	return behind - before;
 }
 
-/** One that nobody needs: empty, older than where the log begins, or the most dispensable. */
+/** How much a file would be missed; UINT64_MAX: it stays. */
+static qr_block worth(const struct store_log *log, uint32_t number)
+{
+	const struct store_snapshot *file = &log->snapshots.files[number];
+
+	if (file->serial == 0) /* on a full disk the last resort: there is no space for it */
+		return log->condition == QR_NO_SPACE ? UINT64_MAX - 1 : 1;
+	/* Where the log begins, or could begin next, and the newest. */
+	if (file == store_snapshot_newest(log) ||
+	    (file->segment != 0 && file->segment == log->origin.segment))
+		return UINT64_MAX;
+	if (file->segment < log->origin.segment)
+		return 0;
+	return gap_without(&log->snapshots, number);
+}
+
+/** One that nobody needs: older than where the log begins, empty, or the most dispensable. */
 static uint32_t file_to_use(const struct store_log *log)
 {
-	const struct store_snapshots *snapshots = &log->snapshots;
-	const struct store_snapshot *newest = store_snapshot_newest(log);
 	uint32_t best = STORE_SNAPSHOTS;
 	qr_block least = UINT64_MAX;
 
 	for (uint32_t n = 0; n < STORE_SNAPSHOTS; n++) {
-		const struct store_snapshot *file = &snapshots->files[n];
-		bool needed = file->segment >= log->origin.segment;
-		qr_block gap;
-
-		if (file->serial == 0)
-			return n;
-		/* Where the log begins, or could begin next, and the newest stay. */
-		if (file == newest ||
-		    (needed && file->segment != 0 && file->segment == log->origin.segment))
-			continue;
-		gap = needed ? gap_without(snapshots, n) : 0;
-		if (gap < least) {
-			least = gap;
+		if (worth(log, n) < least) {
+			least = worth(log, n);
 			best = n;
 		}
 	}

@@ -245,14 +245,20 @@ static bool has_file(const struct sim_disk *disk, const struct store_op *op)
 	       sim_media_has_segment(&disk->media, op->group, op->segment);
 }
 
-/** A snapshot file grows when it is written to. */
-static void grow(struct sim_disk *disk, const struct store_op *op)
+/**
+ * A snapshot file grows when it is written to.
+ * @return false: there is no space for it. What it has is overwritten, for that there is.
+ */
+static bool grow(struct sim_disk *disk, const struct store_op *op, bool is_full)
 {
 	uint32_t *blocks = &disk->media.groups[op->group].snapshot_blocks[op->segment];
 	uint32_t end = (uint32_t)(op->offset_bytes / QR_BLOCK_BYTES) + op->blocks;
 
-	if (*blocks < end)
+	if (*blocks >= end)
+		return true;
+	if (!is_full)
 		*blocks = end;
+	return !is_full;
 }
 
 static enum qr_error read_blocks(struct sim_world *world, struct sim_disk *disk,
@@ -346,11 +352,9 @@ static enum qr_error write_blocks(struct sim_world *world, qr_node node,
 
 	if (!has_file(disk, &flying->op))
 		return QR_NOT_FOUND;
-	if (flying->op.kind == STORE_OP_WRITE_SNAPSHOT) {
-		if (disk->full_until_ns > world->now_ns)
-			return QR_NO_SPACE;
-		grow(disk, &flying->op);
-	}
+	if (flying->op.kind == STORE_OP_WRITE_SNAPSHOT &&
+	    !grow(disk, &flying->op, disk->full_until_ns > world->now_ns))
+		return QR_NO_SPACE;
 	if (memcmp(flying->bytes, flying->op.data, flying->op.size_bytes) != 0)
 		sim_fail(world, 21, "the bytes of a write changed while it was in flight");
 	if (disk->fail_write) {
@@ -498,7 +502,7 @@ static void leave_part(struct sim_world *world, struct sim_disk *disk,
 	if (!has_file(disk, &flying->op))
 		return;
 	if (flying->op.kind == STORE_OP_WRITE_SNAPSHOT)
-		grow(disk, &flying->op);
+		(void)grow(disk, &flying->op, false);
 	if (!power && percent > 0)
 		percent = 100;
 	put(world, disk, flying, percent, power);

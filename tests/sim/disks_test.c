@@ -105,6 +105,13 @@ static void expect_not_used_again(const struct story *story, const struct suffix
 	}
 }
 
+/** The next write that ends is one of entries. */
+static bool writes_entries(const struct dp_group *group)
+{
+	return store_log_pending(group->log) > 0 && !group->log->slots.inflight &&
+	       !store_snapshot_is_busy(group->log);
+}
+
 /* The write of a leader fails, and whether it is there nobody knows: it must not give the same
  * (index, term) to something else (canonical/raft #320). */
 static void fail_the_leaders_write(uint64_t seed, qr_node nodes)
@@ -118,6 +125,7 @@ static void fail_the_leaders_write(uint64_t seed, qr_node nodes)
 	old = story_leader(story);
 	term = story_group(story, old)->raft.state.term;
 	story->world.nodes[old].operator_comes = true; /* when the story says so */
+	STORY_AWAIT_IN(story, 20000, STORY_SECOND, writes_entries(story_group(story, old)));
 	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_WRITE_ERROR, .a = old},
 			  STORY_FOR_EVER);
 	STORY_AWAIT_IN(story, 20000, STORY_SECOND,
@@ -160,14 +168,6 @@ static void a_single_node_whose_write_fails_begins_a_new_term(void **state)
 #define ALL_OF_3 ((qr_nodes)0xe)
 
 /** From now on these disks are full, and the others are not. */
-static void set_full(struct story *story, qr_nodes full)
-{
-	for (qr_node node = 1; node <= story->plan.node_count; node++) {
-		story->world.nodes[node].disk.full_until_ns =
-			qr_nodes_has(full, node) ? story->world.now_ns + STORY_FOR_EVER : 0;
-	}
-}
-
 /** Whoever leads takes no appends. */
 static void await_full_leader(struct story *story)
 {
@@ -229,7 +229,7 @@ static void a_full_leader_whose_disk_hangs_steps_down(void **state)
 	(void)state;
 	story_begin(story);
 	old = story_leader(story);
-	set_full(story, ALL_OF_3);
+	story_fill_disks(story, ALL_OF_3);
 	await_full_leader(story);
 	story_run(story, STORY_ELECTION_NS);
 	assert_int_equal(story_leader(story), old); /* nobody has more room */
@@ -237,7 +237,7 @@ static void a_full_leader_whose_disk_hangs_steps_down(void **state)
 			  STORY_FOR_EVER);
 	STORY_AWAIT_IN(story, STORY_STEP_NS, 6 * STORY_ELECTION_NS,
 		       story_group(story, old)->raft.role != RAFT_LEADER);
-	set_full(story, qr_nodes_of(old));
+	story_fill_disks(story, qr_nodes_of(old));
 	story_run_acked(story, 500);
 	assert_int_not_equal(story_leader(story), old);
 	story_end(story);
@@ -350,10 +350,10 @@ static void a_full_disk_refuses_and_resumes_when_freed(void **state)
 	(void)state;
 	story_begin(story);
 	leader = story_leader(story);
-	set_full(story, ALL_OF_3);
+	story_fill_disks(story, ALL_OF_3);
 	expect_nothing_but_reads(story, 10 * STORY_SECOND);
 	assert_int_equal(story_leader(story), leader);
-	set_full(story, 0);
+	story_fill_disks(story, 0);
 	story_run_acked(story, 500);
 	story_end(story);
 }
@@ -371,7 +371,7 @@ static void a_full_leader_hands_over_to_a_node_with_room(void **state)
 		story_begin(story);
 		old = story_leader(story);
 		term = term_of(story);
-		set_full(story, qr_nodes_of(old));
+		story_fill_disks(story, qr_nodes_of(old));
 		await_full_leader(story);
 		acked = story->world.count.acked;
 		STORY_AWAIT_IN(story, STORY_STEP_NS, 6 * STORY_ELECTION_NS,
@@ -399,10 +399,10 @@ static void a_full_leader_stays_until_a_quorum_has_room(void **state)
 		old = story_leader(story);
 		full = qr_nodes_of(old) | qr_nodes_of(story_next(story, old, 1)) |
 		       qr_nodes_of(story_next(story, old, 3));
-		set_full(story, full);
+		story_fill_disks(story, full);
 		expect_nothing_but_reads(story, 10 * STORY_SECOND);
 		full &= ~qr_nodes_of(story_next(story, old, 3));
-		set_full(story, full);
+		story_fill_disks(story, full);
 		story_run_acked(story, 5000);
 		assert_false(qr_nodes_has(full, story_leader(story)));
 		assert_int_equal(transfers(story), 1);
@@ -426,7 +426,7 @@ static void disks_that_are_full_in_turns_do_not_pass_leadership_around(void **st
 		qr_node leader = sim_oracle_leader(&story->world, 1);
 
 		if (leader != 0)
-			set_full(story, qr_nodes_of(leader));
+			story_fill_disks(story, qr_nodes_of(leader));
 		story_run(story, 10 * STORY_MS);
 	}
 	assert_true(transfers(story) >= 5);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define ALL_OF_3 ((qr_nodes)(1u << 1 | 1u << 2 | 1u << 3))
+
 static struct story *begin(uint64_t seed, uint32_t segments)
 {
 	struct story *story = story_create(seed, 3);
@@ -297,6 +299,105 @@ static void a_loser_that_goes_further_than_the_floor_is_filled(void **state)
 	}
 }
 
+/*
+ * The leader has room and its followers have none: what it took would never be committed, nor would
+ * the entry behind it that makes room.
+ */
+static void a_leader_of_full_followers_takes_nothing(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 340; seed < 350; seed++) {
+		struct story *story = story_create(seed, 3);
+		const struct raft_group *raft;
+		uint64_t acked;
+
+		story->plan.client_count = 4;
+		story->plan.retention_ns = 60 * STORY_SECOND;
+		story->plan.retention_hold_ns = STORY_SECOND;
+		story_begin(story);
+		story_run_acked(story, 20 * seed);
+		story_fill_disks(story, ALL_OF_3 & ~qr_nodes_of(story_leader(story)));
+		story_run(story, 20 * STORY_SECOND);
+		raft = &story_group(story, story_leader(story))->raft;
+		assert_true(raft->commit == raft->last);
+		acked = story->world.count.acked;
+		story_run(story, 10 * STORY_SECOND);
+		assert_int_equal(story->world.count.acked, acked);
+		STORY_AWAIT_IN(story, STORY_STEP_NS, 200 * STORY_SECOND,
+			       story->world.count.acked > acked + 100);
+		story_end(story);
+	}
+}
+
+static bool all_have_segments(const struct story *story, uint32_t count)
+{
+	for (qr_node node = 1; node <= 3; node++) {
+		if (segments_of(story, node) < count)
+			return false;
+	}
+	return true;
+}
+
+/** The segments that the log takes up at most, while it gives up as much as it takes. */
+static uint32_t most_segments(struct story *story)
+{
+	uint32_t most = 0;
+
+	for (unsigned step = 0; step < 3000; step++) {
+		qr_node leader = story_leader(story);
+
+		story_run(story, 5 * STORY_STEP_NS);
+		if (segments_of(story, leader) > most)
+			most = segments_of(story, leader);
+	}
+	return most;
+}
+
+/* It has all the space that it ever takes, and goes on in what it gives up. */
+static void a_full_disk_is_enough_for_a_log_that_gives_up_as_much_as_it_takes(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 300; seed < 310; seed++) {
+		struct story *story = begin(seed, 4);
+
+		uint32_t most;
+
+		run_until_gone(story, 300);
+		most = most_segments(story);
+		STORY_AWAIT(story, all_have_segments(story, most));
+		story_fill_disks(story, ALL_OF_3);
+		story_run_acked(story, 5000);
+		story_end(story);
+	}
+}
+
+/*
+ * Nothing is old enough to be given up when the disks are full. When it is, somebody must be able
+ * to say so, in an entry, which takes space.
+ */
+static void a_full_log_goes_on_when_what_it_holds_is_old_enough(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 320; seed < 340; seed++) {
+		struct story *story = story_create(seed, 3);
+		uint64_t acked;
+
+		story->plan.client_count = 4;
+		story->plan.retention_ns = 100 * STORY_SECOND;
+		story->plan.retention_hold_ns = STORY_SECOND;
+		story_begin(story);
+		story_run_acked(story, 20 * seed);
+		story_fill_disks(story, seed % 2 == 0 ? ALL_OF_3 : ALL_OF_3 & ~2u);
+		story_run(story, 50 * STORY_SECOND);
+		acked = story->world.count.acked;
+		story_run(story, 10 * STORY_SECOND);
+		assert_int_equal(story->world.count.acked, acked);
+		STORY_AWAIT_IN(story, STORY_STEP_NS, 200 * STORY_SECOND,
+			       story->world.count.acked > acked + 100);
+		story_end(story);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +411,9 @@ int main(void)
 		cmocka_unit_test(a_damaged_snapshot_fills_nobody),
 		cmocka_unit_test(a_snapshot_that_is_refused_is_not_waited_for),
 		cmocka_unit_test(damage_that_nobody_can_repair_is_replaced_by_a_snapshot),
+		cmocka_unit_test(a_full_disk_is_enough_for_a_log_that_gives_up_as_much_as_it_takes),
+		cmocka_unit_test(a_full_log_goes_on_when_what_it_holds_is_old_enough),
+		cmocka_unit_test(a_leader_of_full_followers_takes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

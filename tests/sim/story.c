@@ -129,6 +129,14 @@ void story_heal(struct story *story, uint32_t number)
 	sim_fault_end(&story->world, number);
 }
 
+void story_fill_disks(struct story *story, qr_nodes full)
+{
+	for (qr_node node = 1; node <= story->plan.node_count; node++) {
+		story->world.nodes[node].disk.full_until_ns =
+			qr_nodes_has(full, node) ? story->world.now_ns + STORY_FOR_EVER : 0;
+	}
+}
+
 void story_resume(struct story *story, qr_node node)
 {
 	story->world.nodes[node].paused_until_ns = 0;

@@ -38,6 +38,8 @@ void story_run_acked(struct story *story, uint64_t records);
 uint32_t story_fault(struct story *story, struct sim_fault fault, qr_ns for_ns);
 /** One of the network ends. */
 void story_heal(struct story *story, uint32_t number);
+/** No disk has room but those of the others; 0: all have. */
+void story_fill_disks(struct story *story, qr_nodes full);
 /** A paused node goes on. */
 void story_resume(struct story *story, qr_node node);
 /** Node `id` gets a datagram at once; `port` is the one of its process. */
