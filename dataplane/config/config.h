@@ -83,6 +83,7 @@ struct dp_config {
 	uint32_t record_max_bytes;
 	uint32_t sessions_max;
 	uint64_t snapshot_bytes;
+	uint64_t fill_bytes;  /* a second */
 	uint32_t scrub_bytes; /* a second */
 
 	uint32_t node_count;

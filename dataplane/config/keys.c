@@ -107,6 +107,10 @@ static const struct dp_config_key keys[] = {
 	 .multiple = QR_BLOCK_BYTES, .fallback = "128M",
 	 .help = "of a group's log from one snapshot to the next; what a start reads, and what "
 		 "retention gives up at a time"},
+	{PROCESS("storage", "fill", SIZE, fill_bytes), .min = 0, .max = 4 * GIB, .multiple = 1,
+	 .fallback = "128M",
+	 .help = "bytes a second that a core gives to replicas that lag far behind, beside what "
+		 "their logs grow by; 0: no bound"},
 	{PROCESS("storage", "scrub", SIZE, scrub_bytes), .min = 0, .max = GIB, .multiple = 1,
 	 .fallback = "8M",
 	 .help = "bytes a second of each core's logs that are read to find damage; 0: none"},

@@ -97,6 +97,7 @@ struct dp_core_config {
 	uint32_t sessions_max; /* per group */
 	uint32_t inflight_entries;
 	uint32_t inflight_bytes;
+	uint64_t fill_bytes_per_second;	 /* to followers that lag behind the window; 0: no bound */
 	uint32_t scrub_bytes_per_second; /* of all groups together; 0: nothing is scrubbed */
 	qr_ns scrub_pause_ns;		 /* from the end of a pass to the next one */
 	qr_ns retention_hold_ns; /* a follower that did not move for so long holds nothing */

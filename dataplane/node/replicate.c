@@ -4,8 +4,15 @@
  * Consensus says which entries a follower shall get; the stream says which bytes go next; here they
  * are found, in the log window or, for a follower that lags behind it, by a cold reader, and copied
  * once into the datagram. Nothing is queued: what has no buffer or no credit stays in the stream.
+ *
+ * What comes from the segments has a pace, so that a replica that is being filled does not take the
+ * disk, the links and the cores from the appends. It is on top of what the log grows by meanwhile:
+ * however slow the pace, and however many appends there are, the follower gets nearer. When the
+ * group waits for it, there is nothing to spare, and no pace.
  */
 #include "dataplane/node/internal.h"
+
+#define FILL_BURST_NS 2000000 /* what was not used of the pace for so long may be caught up */
 
 void dp_replicate_message(struct dp_core *core, struct dp_group *group,
 			  const struct raft_message *message)
@@ -62,6 +69,50 @@ void dp_replicate_stop(struct dp_core *core, struct dp_group *group)
 		release_reader(link);
 	}
 }
+
+/* ---- the pace of filling ---- */
+
+static qr_ns fill_time_ns(const struct dp_core *core, uint64_t bytes)
+{
+	return bytes * 1000000000u / core->config.fill_bytes_per_second;
+}
+
+/** Nothing is being committed that should be: it may be the follower that is missing for it. */
+static bool is_needed(const struct dp_core *core, const struct dp_group *group)
+{
+	return group->raft.commit < group->raft.last &&
+	       core->now_ns - group->committed_ns > core->config.heartbeat_interval_ns;
+}
+
+static bool is_paced(const struct dp_core *core, const struct dp_group *group,
+		     const struct dp_link *link)
+{
+	return link->reader != NULL && core->now_ns < core->fill_at_ns && !is_needed(core, group);
+}
+
+static void fill_sent(struct dp_core *core, uint64_t bytes)
+{
+	if (core->config.fill_bytes_per_second == 0)
+		return;
+	if (core->fill_at_ns + FILL_BURST_NS < core->now_ns)
+		core->fill_at_ns = core->now_ns - FILL_BURST_NS;
+	core->fill_at_ns += fill_time_ns(core, bytes);
+}
+
+void dp_replicate_grew(struct dp_core *core, const struct dp_group *group, uint64_t bytes)
+{
+	qr_ns time_ns = 0;
+
+	if (core->config.fill_bytes_per_second == 0)
+		return;
+	for (uint32_t p = 0; p < core->peer_count; p++) {
+		if (group->links[p].reader != NULL)
+			time_ns += fill_time_ns(core, bytes);
+	}
+	core->fill_at_ns -= time_ns < core->fill_at_ns ? time_ns : core->fill_at_ns;
+}
+
+/* ---- sending ---- */
 
 /** Where an entry's bytes are: in the window, or in a reader's buffer. */
 struct found {
@@ -153,7 +204,8 @@ static enum qr_error send_next(struct dp_core *core, struct dp_group *group,
 	struct wire_fragment fragment;
 	uint32_t until;
 
-	if (dp_stream_next(&link->stream, core->now_ns, &want) != QR_OK ||
+	if (is_paced(core, group, link) ||
+	    dp_stream_next(&link->stream, core->now_ns, &want) != QR_OK ||
 	    find_entry(core, group, link, want.index, &found) != QR_OK)
 		return QR_AGAIN;
 	if (!want.probe && found.at.block + found.at.blocks > link->stream.credit)
@@ -165,6 +217,8 @@ static enum qr_error send_next(struct dp_core *core, struct dp_group *group,
 		fragment.bulk = (struct qr_span){found.bytes.data + want.from, until - want.from};
 		if (put_fragment(core, group, peer, &fragment) != QR_OK)
 			return QR_BUSY;
+		if (link->reader != NULL)
+			fill_sent(core, fragment.bulk.size_bytes);
 	} /* else the ACK claimed more bytes than the entry has */
 	dp_stream_sent(&link->stream, &want, (uint32_t)fragment.bulk.size_bytes, found.at.bytes,
 		       core->now_ns);
@@ -189,7 +243,8 @@ bool dp_replicate_pump(struct dp_core *core, struct dp_group *group)
 			continue;
 		while (error == QR_OK)
 			error = send_next(core, group, peer, link);
-		more = more || error == QR_BUSY || link->reader != NULL;
+		more = more || error == QR_BUSY ||
+		       (link->reader != NULL && !is_paced(core, group, link));
 	}
 	return more;
 }
@@ -201,9 +256,12 @@ qr_ns dp_replicate_deadline(const struct dp_core *core, const struct dp_group *g
 	if (!dp_group_is_leader(group))
 		return earliest;
 	for (uint32_t p = 0; p < core->peer_count; p++) {
-		const struct dp_stream *stream = &group->links[p].stream;
-		qr_ns deadline = stream->active ? dp_stream_deadline(stream) : UINT64_MAX;
+		const struct dp_link *link = &group->links[p];
+		qr_ns deadline =
+			link->stream.active ? dp_stream_deadline(&link->stream) : UINT64_MAX;
 
+		if (is_paced(core, group, link) && deadline < core->fill_at_ns)
+			deadline = core->fill_at_ns;
 		if (deadline < earliest)
 			earliest = deadline;
 	}

@@ -257,6 +257,8 @@ struct dp_core {
 	uint32_t peer_count;
 	struct dp_peer peers[DP_PEERS_MAX];
 
+	qr_ns fill_at_ns; /* when the next bytes may leave for a replica that lags */
+
 	uint32_t reader_count;
 	struct dp_reader *readers;
 	uint32_t reader_cursor; /* the first to read from the disk: round robin */

@@ -92,6 +92,7 @@ static void configure(struct sim_world *world, struct sim_node *node)
 		.sessions_max = plan->sessions_max,
 		.inflight_entries = plan->inflight_entries,
 		.inflight_bytes = plan->inflight_bytes,
+		.fill_bytes_per_second = plan->fill_bytes_per_second,
 		.readers = (uint32_t)plan->node_count + 1,
 		.client_datagram_max = plan->datagram_max,
 		.group_count = plan->group_count,

@@ -109,6 +109,8 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 	plan->inflight_bytes = (uint32_t)spread(prng, 1u << 16, 1u << 20);
 	if (one_in(prng, 12)) /* less than an entry */
 		plan->inflight_bytes = 4096;
+	if (!one_in(prng, 3))
+		plan->fill_bytes_per_second = spread(prng, 1u << 18, 1u << 24);
 	plan->datagram_max = (uint32_t)between(prng, 1280, SIM_DATAGRAM_MAX);
 	plan->priorities = one_in(prng, 4);
 }

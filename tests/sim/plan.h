@@ -104,6 +104,7 @@ struct sim_plan {
 	uint32_t scrub_bytes_per_second;
 	uint32_t inflight_entries;
 	uint32_t inflight_bytes;
+	uint64_t fill_bytes_per_second;
 	uint32_t datagram_max;
 	bool priorities;
 

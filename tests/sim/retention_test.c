@@ -329,6 +329,73 @@ static void a_leader_of_full_followers_takes_nothing(void **state)
 	}
 }
 
+#define FILL_BYTES (200u << 10) /* a second: less than the clients append */
+
+/** The leader and who was away, so many bytes behind what is in the leader's memory. */
+static struct story *begin_far_behind(uint64_t seed, qr_node *ret_away, uint64_t *ret_bytes)
+{
+	struct story *story = story_create(seed, 3);
+	const struct store_log *leader;
+	const struct store_log *away;
+	uint32_t cut;
+
+	story->plan.fill_bytes_per_second = FILL_BYTES;
+	story_begin(story);
+	*ret_away = story_next(story, story_leader(story), 1);
+	leader = story_group(story, story_leader(story))->log;
+	away = story_group(story, *ret_away)->log;
+	cut = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = *ret_away},
+			  STORY_FOR_EVER);
+	STORY_AWAIT(story, store_log_tail(leader) > store_log_tail(away) + 1000);
+	story_heal(story, cut);
+	*ret_bytes = (store_log_tail(leader) - store_log_tail(away) - story->plan.window_blocks) *
+		     QR_BLOCK_BYTES;
+	return story;
+}
+
+static bool has_all(const struct story *story, qr_node node)
+{
+	return story_group(story, node)->raft.durable.index ==
+	       story_group(story, story_leader(story))->raft.last;
+}
+
+/* Not all at once, and not slower either. Padding is not sent. */
+static void a_node_far_behind_is_filled_at_a_pace(void **state)
+{
+	uint64_t bytes;
+	qr_node away;
+	struct story *story = begin_far_behind(58, &away, &bytes);
+	qr_ns began_ns;
+	qr_ns pace_ns;
+
+	(void)state;
+	story->world.quiet = true;
+	began_ns = story->world.now_ns;
+	pace_ns = bytes * STORY_SECOND / FILL_BYTES;
+	STORY_AWAIT(story, has_all(story, away));
+	assert_in_range(story->world.now_ns - began_ns, pace_ns / 2, pace_ns * 3 / 2);
+	story->world.quiet = false;
+	story_end(story);
+}
+
+/* Else it would never arrive. */
+static void the_pace_is_on_top_of_what_the_log_grows_by(void **state)
+{
+	uint64_t bytes;
+	qr_node away;
+	struct story *story = begin_far_behind(59, &away, &bytes);
+	const struct store_log *leader = story_group(story, story_leader(story))->log;
+	qr_block tail = store_log_tail(leader);
+	qr_ns began_ns = story->world.now_ns;
+
+	(void)state;
+	STORY_AWAIT_IN(story, STORY_STEP_NS, 2 * bytes * STORY_SECOND / FILL_BYTES,
+		       has_all(story, away));
+	assert_true((store_log_tail(leader) - tail) * QR_BLOCK_BYTES >
+		    (story->world.now_ns - began_ns) * FILL_BYTES / STORY_SECOND);
+	story_end(story);
+}
+
 static bool all_have_segments(const struct story *story, uint32_t count)
 {
 	for (qr_node node = 1; node <= 3; node++) {
@@ -411,6 +478,8 @@ int main(void)
 		cmocka_unit_test(a_damaged_snapshot_fills_nobody),
 		cmocka_unit_test(a_snapshot_that_is_refused_is_not_waited_for),
 		cmocka_unit_test(damage_that_nobody_can_repair_is_replaced_by_a_snapshot),
+		cmocka_unit_test(a_node_far_behind_is_filled_at_a_pace),
+		cmocka_unit_test(the_pace_is_on_top_of_what_the_log_grows_by),
 		cmocka_unit_test(a_full_disk_is_enough_for_a_log_that_gives_up_as_much_as_it_takes),
 		cmocka_unit_test(a_full_log_goes_on_when_what_it_holds_is_old_enough),
 		cmocka_unit_test(a_leader_of_full_followers_takes_nothing),
