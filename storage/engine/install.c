@@ -45,7 +45,9 @@ enum qr_error store_install_begin(struct store_log *log, struct store_snapshot_b
 	struct store_snapshot given;
 	enum qr_error error;
 
-	QR_ASSERT(snapshots->phase == STORE_SNAPSHOT_IDLE && !snapshots->inflight);
+	if (snapshots->phase != STORE_SNAPSHOT_IDLE)
+		return QR_BUSY; /* the newest one here is being made durable */
+	QR_ASSERT(!snapshots->inflight);
 	if (log->condition != QR_OK && log->condition != QR_NO_SPACE && !store_is_mending(log))
 		return log->condition;
 	if (size_bytes < STORE_SNAPSHOT_HEADER_BYTES || size_bytes > buffer.size_bytes)

@@ -13,9 +13,10 @@
 
 enum store_snapshot_phase {
 	STORE_SNAPSHOT_IDLE,
-	STORE_SNAPSHOT_SETTLE, /* the slots do not say yet that the base is settled */
-	STORE_SNAPSHOT_SYNC,   /* the one before is being made durable */
-	STORE_SNAPSHOT_VOID,   /* what the file held before does not count any more */
+	STORE_SNAPSHOT_CONFIRM, /* the one that a start has found is being made durable */
+	STORE_SNAPSHOT_SETTLE,	/* the slots do not say yet that the base is settled */
+	STORE_SNAPSHOT_SYNC,	/* the one before is being made durable */
+	STORE_SNAPSHOT_VOID,	/* what the file held before does not count any more */
 	STORE_SNAPSHOT_BODY,
 	STORE_SNAPSHOT_HEADER,
 	STORE_SNAPSHOT_NAME, /* one that was given is there: the slots are to say that it counts */

@@ -30,11 +30,16 @@ qr_block store_segments_reserve(const struct store_log *log)
 	return ready > log->stride_blocks ? ready - log->stride_blocks : 0;
 }
 
-/** In front of the log's origin. */
+/**
+ * In front of the log's origin. That lies where it does because of the newest snapshot, which a
+ * start may have read from the device's cache: until it is on stable media nothing goes.
+ */
 static uint64_t count_unneeded(const struct store_log *log)
 {
 	const struct store_segments *segments = &log->segments;
 
+	if (!log->snapshots.newest_is_stable)
+		return 0;
 	return log->origin.segment > segments->first ? log->origin.segment - segments->first : 0;
 }
 

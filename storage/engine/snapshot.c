@@ -12,7 +12,7 @@
  * over the log, however long it is: they are the places where it can begin (start.c).
  *
  * After a crash the newest one may have been read from the device's cache. It is made durable
- * before another one is overwritten.
+ * before another one is overwritten, and before a segment goes that is not needed because of it.
  *
  * No space is not a failure: the snapshot is given up, and the log is read from further back at
  * the next start. A full disk is no reason not to try: an old file of the size is overwritten, and
@@ -264,9 +264,18 @@ unsigned store_snapshot_poll(struct store_log *log, struct store_op *ret_op)
 	case STORE_SNAPSHOT_HEADER:
 		*ret_op = write_op(log, 0, STORE_SNAPSHOT_HEADER_BYTES);
 		break;
-	case STORE_SNAPSHOT_SYNC:
-	case STORE_SNAPSHOT_NAME:
 	case STORE_SNAPSHOT_IDLE:
+		newest = store_snapshot_newest(log);
+		if (newest == NULL || snapshots->newest_is_stable ||
+		    log->origin.segment <= log->segments.first)
+			return 0;
+		snapshots->phase = STORE_SNAPSHOT_CONFIRM;
+		*ret_op =
+			file_op(log, STORE_OP_SYNC_SNAPSHOT, (uint64_t)(newest - snapshots->files));
+		break;
+	case STORE_SNAPSHOT_SYNC:
+	case STORE_SNAPSHOT_CONFIRM:
+	case STORE_SNAPSHOT_NAME:
 	default:
 		return 0;
 	}
@@ -283,6 +292,10 @@ static void go_on(struct store_log *log)
 	case STORE_SNAPSHOT_SYNC:
 		snapshots->newest_is_stable = true;
 		snapshots->phase = STORE_SNAPSHOT_VOID;
+		break;
+	case STORE_SNAPSHOT_CONFIRM:
+		snapshots->newest_is_stable = true;
+		snapshots->phase = STORE_SNAPSHOT_IDLE;
 		break;
 	case STORE_SNAPSHOT_VOID:
 		snapshots->phase = STORE_SNAPSHOT_BODY;

@@ -60,7 +60,7 @@ QR_MUST_USE enum qr_error store_give_end(const struct store_log *log, uint32_t *
  * Put a snapshot in the place of the log. From here on nothing of it may be promised to anybody.
  * @param buffer  holds the file that a peer gave, of `size_bytes`; lent until it has ended.
  * Errors: QR_CORRUPT, QR_FOREIGN, QR_CONFIG, QR_STALE, QR_MALFORMED, QR_VERSION: not with this one;
- *         the log's condition. Nothing was begun.
+ *         QR_BUSY: not now; the log's condition. Nothing was begun.
  */
 QR_MUST_USE enum qr_error
 store_install_begin(struct store_log *log, struct store_snapshot_buffer buffer, size_t size_bytes);
