@@ -58,7 +58,8 @@ void raft_heartbeat_reply(struct raft_group *group, const struct raft_message *r
 		group->ignored++;
 		return;
 	}
-	raft_progress_heard(group, progress, reply->round);
+	if (raft_progress_heard(group, progress, reply))
+		raft_commit_advance(group, effects);
 	if (reply->index < progress->match) {
 		raft_replicate_remind(group, progress, effects);
 	} else {

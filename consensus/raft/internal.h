@@ -60,6 +60,14 @@ void raft_role_record_vote(struct raft_group *group, qr_node candidate,
 			   struct raft_effects *effects);
 void raft_role_fail(struct raft_group *group, struct raft_effects *effects);
 void raft_role_arm_election(struct raft_group *group);
+void raft_role_remember(struct raft_group *group, struct raft_effects *effects);
+
+/* recall.c: without hard state */
+void raft_recall_tick(struct raft_group *group, struct raft_effects *effects);
+void raft_recall_answer(struct raft_group *group, const struct raft_message *request,
+			struct raft_effects *effects);
+void raft_recall_reply(struct raft_group *group, const struct raft_message *reply);
+void raft_recall_try(struct raft_group *group, struct raft_effects *effects);
 
 /* vote.c: elections */
 bool raft_vote_may_stand(const struct raft_group *group);
@@ -78,7 +86,9 @@ void raft_vote_state_durable(struct raft_group *group, uint64_t generation,
 /* progress.c: the leader's view of one follower */
 void raft_progress_init(struct raft_group *group);
 struct raft_progress *raft_progress_find(struct raft_group *group, qr_node node);
-void raft_progress_heard(struct raft_group *group, struct raft_progress *progress, uint64_t round);
+QR_MUST_USE bool raft_progress_heard(struct raft_group *group, struct raft_progress *progress,
+				     const struct raft_message *reply);
+void raft_progress_forget(struct raft_group *group, struct raft_progress *progress);
 bool raft_progress_quorum_heard(const struct raft_group *group);
 qr_index raft_progress_window_end(const struct raft_group *group,
 				  const struct raft_progress *progress);

@@ -46,7 +46,7 @@ static void check_role(const struct raft_group *group)
 	qr_nodes members = raft_configuration_members(&group->configuration);
 
 	QR_ASSERT((group->role == RAFT_LEADER) == (group->leader == self));
-	QR_ASSERT(group->role == RAFT_FOLLOWER || !group->failed);
+	QR_ASSERT(group->role == RAFT_FOLLOWER || (!group->failed && !group->state.amnesia));
 	QR_ASSERT(group->role == RAFT_FOLLOWER || group->role == RAFT_LEADER || group->leader == 0);
 	QR_ASSERT(group->role != RAFT_CANDIDATE || group->state.vote == self);
 	QR_ASSERT(group->role == RAFT_FOLLOWER ||
@@ -124,6 +124,7 @@ static void check_state_step(const struct raft_group *before, const struct raft_
 	bool changed =
 		before->state.term != after->state.term || before->state.vote != after->state.vote;
 
+	QR_ASSERT(before->state.amnesia || !after->state.amnesia);
 	QR_ASSERT(after->state.term >= before->state.term);
 	QR_ASSERT(changed == (after->state.generation != before->state.generation));
 	QR_ASSERT(after->state.generation >= before->state.generation);
@@ -167,7 +168,8 @@ static void check_progress_step(const struct raft_group *before, const struct ra
 	QR_ASSERT(after->round >= before->round);
 	for (uint32_t i = 0; i < after->progress_count; i++) {
 		QR_ASSERT(after->progress[i].node == before->progress[i].node);
-		QR_ASSERT(after->progress[i].match >= before->progress[i].match);
+		QR_ASSERT(after->progress[i].match >= before->progress[i].match ||
+			  after->progress[i].amnesia);
 		QR_ASSERT(after->progress[i].round >= before->progress[i].round);
 	}
 }

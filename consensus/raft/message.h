@@ -28,10 +28,11 @@ struct raft_entry {
 	uint32_t blocks; /* its size in the log, for the flow window */
 };
 
-/** (term, vote) as it is on stable media; `generation` grows with every change of either. */
+/** What is on stable media; `generation` grows with every change of it. */
 struct raft_hard_state {
 	qr_term term;
 	qr_node vote;
+	bool amnesia; /* what was here before is lost, and the log with it: recall.c */
 	uint64_t generation;
 };
 
@@ -57,8 +58,10 @@ enum raft_message_kind {
 	RAFT_MESSAGE_HEARTBEAT_REPLY,
 	RAFT_MESSAGE_TIMEOUT_NOW, /* thesis §3.10 */
 	RAFT_MESSAGE_SNAPSHOT,	  /* Raft §7: what the receiver lacks is not in the log any more */
+	RAFT_MESSAGE_RECALL,	  /* recall.c: the sender has forgotten what it promised */
+	RAFT_MESSAGE_RECALL_REPLY,
 };
-#define RAFT_MESSAGE_MAX RAFT_MESSAGE_SNAPSHOT
+#define RAFT_MESSAGE_MAX RAFT_MESSAGE_RECALL_REPLY
 
 /*
  * One flat message for every kind; fields that a kind does not use are 0.
@@ -73,12 +76,14 @@ enum raft_message_kind {
  *   HEARTBEAT_REPLY   matched and durable index  round
  *   TIMEOUT_NOW       -                          -
  *   SNAPSHOT          the last entry of it       -
+ *   RECALL            -                          round: what the reply repeats
+ *   RECALL_REPLY      the last entry             round
  *
- * `term` is the sender's, except that PRE_VOTE and its grant carry the term of the election asked
- * about, one above the asker's own. *Matched* means: accepted from the leader of `term` in `term`,
- * or committed. Only what is matched and durable is acknowledged (`index`); a success also says how
- * far the log matches, durable or not (`hint_index` >= `index`), so that a leader that probes may
- * go on without waiting for the follower's disk.
+ * `term` is the sender's, except that PRE_VOTE and its grant carry the term of the
+ * election asked about, one above the asker's own. *Matched* means: accepted from the leader of
+ * `term` in `term`, or committed. Only what is matched and durable is acknowledged (`index`); a
+ * success also says how far the log matches, durable or not (`hint_index` >= `index`), so that a
+ * leader that probes may go on without waiting for the follower's disk.
  *
  * APPEND going out names a range of entries: `index`+1 .. `last`; empty when last == index (a
  * probe). The transport carries their bytes. APPEND coming in has the same range, whole and
@@ -99,6 +104,7 @@ struct raft_message {
 	const struct raft_entry *entries; /* incoming APPEND: last - index of them */
 	bool reject;
 	bool transfer;
+	bool amnesia;	     /* a reply that counts for nothing: recall.c */
 	bool full;	     /* the sender's disk has no room: not set and not read by consensus */
 	qr_index hint_index; /* reject: where to look next (Raft §5.3 end); success: matched */
 	qr_term hint_term;

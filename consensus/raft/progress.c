@@ -46,13 +46,38 @@ const struct raft_progress *raft_progress_of(const struct raft_group *group, qr_
 	return NULL;
 }
 
-/* A reply of this term came; a round that was not sent yet is nonsense and confirms nothing. */
-void raft_progress_heard(struct raft_group *group, struct raft_progress *progress, uint64_t round)
+/* It has lost its log with its promises: it is filled like a learner, and counts for nothing. */
+void raft_progress_forget(struct raft_group *group, struct raft_progress *progress)
 {
 	QR_ASSERT(group->role == RAFT_LEADER);
+	progress->amnesia = true;
+	progress->state = RAFT_PROBE;
+	progress->match = 0;
+	progress->next = group->last + 1;
+	progress->probed_ns = 0;
+}
+
+/*
+ * A reply of this term came; a round that was not sent yet is nonsense and confirms nothing. One
+ * that counts for nothing confirms nothing either, and its sender was not heard. True: the sender
+ * counts again, and so does what it has: there may be something to commit.
+ */
+bool raft_progress_heard(struct raft_group *group, struct raft_progress *progress,
+			 const struct raft_message *reply)
+{
+	bool again = progress->amnesia && !reply->amnesia;
+
+	QR_ASSERT(group->role == RAFT_LEADER);
+	if (reply->amnesia) {
+		if (!progress->amnesia)
+			raft_progress_forget(group, progress);
+		return false;
+	}
+	progress->amnesia = false;
 	progress->heard_ns = group->now_ns;
-	if (round > progress->round && round <= group->round)
-		progress->round = round;
+	if (reply->round > progress->round && reply->round <= group->round)
+		progress->round = reply->round;
+	return again;
 }
 
 /* Whether a quorum, with this leader, was heard within an election timeout (thesis §6.2). */

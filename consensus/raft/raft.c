@@ -8,7 +8,8 @@
  *   accept.c       AppendEntries, the follower       commit.c           what is decided
  *   heartbeat.c    leadership and commit             read.c             ReadIndex
  *   transfer.c     handing over                      tick.c             deadlines
- *   configuration.c  every quorum                    invariants.c       what must always hold
+ *   recall.c       without hard state                configuration.c    every quorum
+ *   invariants.c   what must always hold
  *
  * One event changes one group and nothing else. All that must happen outside is in the effects, and
  * what must be durable before a message leaves is on the message. A crash between any two steps is
@@ -100,6 +101,7 @@ struct raft_message *raft_send(const struct raft_group *group, struct raft_effec
 		.from = group->parameters.self,
 		.to = to,
 		.term = group->state.term,
+		.amnesia = group->state.amnesia,
 		.requires.state_generation = group->state.generation,
 	};
 	return message;
@@ -111,7 +113,8 @@ static bool is_for_us(const struct raft_group *group, const struct raft_message 
 
 	return message->to == group->parameters.self && message->from != group->parameters.self &&
 	       message->from >= 1 && message->from <= QR_NODE_MAX &&
-	       qr_nodes_has(members, message->from) && message->term >= 1 &&
+	       qr_nodes_has(members, message->from) &&
+	       (message->term >= 1 || message->kind >= RAFT_MESSAGE_RECALL) &&
 	       message->term <= RAFT_TERM_MAX;
 }
 
@@ -119,7 +122,7 @@ static bool is_for_us(const struct raft_group *group, const struct raft_message 
  * A message of an older term changes nothing, but its sender is told: a leader that does not know
  * that it was replaced, or an asker that could otherwise neither win nor rejoin (etcd #8501).
  */
-static void answer_stale(const struct raft_group *group, const struct raft_message *message,
+static void answer_stale(struct raft_group *group, const struct raft_message *message,
 			 struct raft_effects *effects)
 {
 	switch (message->kind) {
@@ -140,13 +143,22 @@ static void answer_stale(const struct raft_group *group, const struct raft_messa
 	case RAFT_MESSAGE_HEARTBEAT_REPLY:
 	case RAFT_MESSAGE_TIMEOUT_NOW:
 		break;
+	case RAFT_MESSAGE_RECALL:
+		raft_recall_answer(group, message, effects);
+		break;
+	case RAFT_MESSAGE_RECALL_REPLY:
+		raft_recall_reply(group, message);
+		break;
 	}
 }
 
-/* PreVote speaks of a term that nobody is in yet: asking and granting move no term. */
+/*
+ * PreVote speaks of a term that nobody is in yet: asking and granting move no term. Nor does who
+ * has forgotten its own.
+ */
 static bool moves_term(const struct raft_message *message)
 {
-	return message->kind != RAFT_MESSAGE_PRE_VOTE &&
+	return message->kind != RAFT_MESSAGE_PRE_VOTE && message->kind != RAFT_MESSAGE_RECALL &&
 	       !(message->kind == RAFT_MESSAGE_PRE_VOTE_REPLY && !message->reject);
 }
 
@@ -203,6 +215,12 @@ static void take_message(struct raft_group *group, const struct raft_message *me
 	case RAFT_MESSAGE_TIMEOUT_NOW:
 		raft_transfer_timeout_now(group, message, effects);
 		break;
+	case RAFT_MESSAGE_RECALL:
+		raft_recall_answer(group, message, effects);
+		break;
+	case RAFT_MESSAGE_RECALL_REPLY:
+		raft_recall_reply(group, message);
+		break;
 	}
 }
 
@@ -241,6 +259,8 @@ void raft_step(struct raft_group *group, const struct raft_event *event,
 		raft_role_fail(group, effects);
 		break;
 	}
+	if (group->state.amnesia)
+		raft_recall_try(group, effects);
 }
 
 bool raft_can_propose(const struct raft_group *group)

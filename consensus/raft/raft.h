@@ -55,13 +55,15 @@ enum raft_progress_state { RAFT_PROBE, RAFT_REPLICATE };
 struct raft_progress {
 	qr_node node;
 	enum raft_progress_state state;
-	qr_index next;	  /* PROBE: one above the probed; else the first not yet handed over */
-	qr_index match;	  /* durable at the follower */
-	uint64_t round;	  /* the newest confirmation round that it answered */
-	qr_ns heard_ns;	  /* CheckQuorum (thesis §6.2) */
-	qr_ns probed_ns;  /* a lost probe is repeated after a heartbeat interval */
-	qr_ns moved_ns;	  /* match moved, or the empty pipe was filled */
-	qr_index offered; /* a snapshot; 0: none */
+	qr_index next;	       /* PROBE: one above the probed; else the first not yet handed over */
+	qr_index match;	       /* durable at the follower */
+	uint64_t round;	       /* the newest confirmation round that it answered */
+	qr_ns heard_ns;	       /* CheckQuorum (thesis §6.2) */
+	qr_ns probed_ns;       /* a lost probe is repeated after a heartbeat interval */
+	qr_ns moved_ns;	       /* match moved, or the empty pipe was filled */
+	qr_index offered;      /* a snapshot; 0: none */
+	bool amnesia;	       /* it has lost what it promised, and is not counted */
+	uint64_t recall_round; /* of its newest RECALL: each loss has another */
 };
 
 /** Entries first..(next run's first - 1) have this term. */
@@ -113,6 +115,13 @@ struct raft_group {
 	uint32_t random; /* of the newest tick */
 	qr_nodes votes_granted;
 	qr_nodes votes_rejected;
+
+	/* amnesia (recall.c) */
+	uint64_t recall_round; /* what the answers must repeat; 0: nobody was asked yet */
+	qr_ns recall_at_ns;    /* the others are asked again */
+	qr_nodes recalled;     /* who has answered */
+	qr_term recall_term;   /* of the latest entry that one of them had then */
+	qr_index recall_index;
 
 	/* leader */
 	qr_index term_start; /* its no-op; reads wait until that is committed */

@@ -139,7 +139,8 @@ void raft_replicate_reply(struct raft_group *group, const struct raft_message *r
 		group->ignored++;
 		return;
 	}
-	raft_progress_heard(group, progress, reply->round);
+	if (raft_progress_heard(group, progress, reply))
+		raft_commit_advance(group, effects);
 	if (!reply->reject) {
 		raft_replicate_acknowledged(group, progress, reply->index, reply->hint_index,
 					    effects);

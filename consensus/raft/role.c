@@ -171,6 +171,18 @@ void raft_role_record_vote(struct raft_group *group, qr_node candidate,
 }
 
 /*
+ * What was forgotten binds no more (recall.c). The vote of this term goes to its leader, whoever
+ * had it before: the term has a leader, and needs no other.
+ */
+void raft_role_remember(struct raft_group *group, struct raft_effects *effects)
+{
+	QR_ASSERT(group->role == RAFT_FOLLOWER && group->leader != 0);
+	QR_ASSERT(group->state.amnesia);
+	group->state.amnesia = false;
+	save_state(group, group->state.term, group->leader, effects);
+}
+
+/*
  * The store is poisoned. From here on this replica is as good as dead to the others: it neither
  * sends nor believes anything until it was restarted from verified media. So a leader can never
  * send other entries under an (index, term) that it sent before.

@@ -59,6 +59,8 @@ void raft_tick(struct raft_group *group, const struct raft_event *event,
 	QR_ASSERT(group->ticked_ns <= group->now_ns);
 	group->random = event->random;
 	group->ticked_ns = group->now_ns;
+	if (group->state.amnesia)
+		raft_recall_tick(group, effects);
 	if (group->role == RAFT_LEADER) {
 		tick_leader(group, paused, event->store_hangs, effects);
 	} else if (group->now_ns < group->election_at_ns) {
@@ -77,6 +79,8 @@ qr_ns raft_next_deadline(const struct raft_group *group)
 
 	if (group->failed)
 		return UINT64_MAX;
+	if (group->state.amnesia && group->recall_at_ns < group->election_at_ns)
+		return group->recall_at_ns;
 	if (group->role != RAFT_LEADER)
 		return group->election_at_ns;
 	if (group->transfer_to != 0 && group->transfer_until_ns < deadline)

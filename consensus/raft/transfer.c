@@ -10,6 +10,12 @@
  */
 #include "consensus/raft/internal.h"
 
+static bool may_lead(const struct raft_group *group, const struct raft_progress *progress)
+{
+	return raft_configuration_is_voter(&group->configuration, progress->node) &&
+	       !progress->amnesia;
+}
+
 /* The voter that has most, and of those one that was heard last. NULL: there is no other voter. */
 static const struct raft_progress *best_target(const struct raft_group *group)
 {
@@ -18,7 +24,7 @@ static const struct raft_progress *best_target(const struct raft_group *group)
 	for (uint32_t i = 0; i < group->progress_count; i++) {
 		const struct raft_progress *progress = &group->progress[i];
 
-		if (!raft_configuration_is_voter(&group->configuration, progress->node))
+		if (!may_lead(group, progress))
 			continue;
 		if (best == NULL || progress->match > best->match ||
 		    (progress->match == best->match && progress->heard_ns > best->heard_ns))
@@ -35,7 +41,7 @@ void raft_transfer_request(struct raft_group *group, qr_node peer, struct raft_e
 	if (group->role != RAFT_LEADER)
 		return;
 	target = peer == 0 ? best_target(group) : raft_progress_of(group, peer);
-	if (target == NULL || !raft_configuration_is_voter(&group->configuration, target->node))
+	if (target == NULL || !may_lead(group, target))
 		return;
 	group->transfer_to = target->node;
 	group->transfer_until_ns = group->now_ns + group->parameters.election_timeout_ns;

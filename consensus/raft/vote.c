@@ -14,13 +14,15 @@
  * Together with PreVote this could lock out a replica that came back with a higher term, so stale
  * requests and stale leaders are always told the current term (etcd #8501): see raft.c.
  *
- * A learner neither stands nor votes; a replica whose store hangs or failed does not stand.
+ * A learner neither stands nor votes, nor does a replica that has lost its hard state (recall.c);
+ * one whose store hangs or failed does not stand.
  */
 #include "consensus/raft/internal.h"
 
 bool raft_vote_may_stand(const struct raft_group *group)
 {
-	return !group->failed && !raft_log_is_stalled(group) && group->state.term < RAFT_TERM_MAX &&
+	return !group->failed && !group->state.amnesia && !raft_log_is_stalled(group) &&
+	       group->state.term < RAFT_TERM_MAX &&
 	       raft_configuration_is_voter(&group->configuration, group->parameters.self);
 }
 
@@ -125,7 +127,8 @@ static bool is_up_to_date(const struct raft_group *group, const struct raft_mess
  */
 static bool may_grant(const struct raft_group *group, const struct raft_message *request)
 {
-	if (!raft_configuration_is_voter(&group->configuration, group->parameters.self))
+	if (group->state.amnesia ||
+	    !raft_configuration_is_voter(&group->configuration, group->parameters.self))
 		return false;
 	if (!is_up_to_date(group, request))
 		return false;

@@ -23,7 +23,8 @@ void wire_put_raft(struct qr_writer *writer, qr_group group, const struct raft_m
 	qr_write_u8(writer, message->reject);
 	qr_write_u8(writer, message->transfer);
 	qr_write_u8(writer, message->full);
-	qr_write_zeros(writer, 4);
+	qr_write_u8(writer, message->amnesia);
+	qr_write_zeros(writer, 3);
 	qr_write_u64(writer, message->term);
 	qr_write_u64(writer, message->index);
 	qr_write_u64(writer, message->log_term);
@@ -47,7 +48,8 @@ enum qr_error wire_get_raft(const struct wire_message *message, struct raft_mess
 	raft.reject = wire_read_bool(&reader);
 	raft.transfer = wire_read_bool(&reader);
 	raft.full = wire_read_bool(&reader);
-	wire_read_zeros(&reader, 4);
+	raft.amnesia = wire_read_bool(&reader);
+	wire_read_zeros(&reader, 3);
 	raft.term = qr_read_u64(&reader);
 	raft.index = qr_read_u64(&reader);
 	raft.log_term = qr_read_u64(&reader);

@@ -84,7 +84,7 @@ static void put_group(struct qr_writer *writer, const struct wire_status_group *
 static void get_group(struct qr_reader *reader, struct wire_status_group *ret_group)
 {
 	ret_group->group = qr_read_u32(reader);
-	ret_group->role = wire_read_at_most(reader, RAFT_LEADER);
+	ret_group->role = wire_read_at_most(reader, WIRE_ROLE_NON_VOTER);
 	ret_group->leader = wire_read_node(reader);
 	ret_group->condition = wire_read_at_most(reader, QR_ERROR_COUNT - 1);
 	ret_group->durability = wire_read_at_most(reader, WIRE_DURABLE_MEMORY);

@@ -41,6 +41,8 @@ struct wire_status {
 	uint32_t first;
 };
 
+#define WIRE_ROLE_NON_VOTER 4 /* it has lost its hard state, and counts for nothing yet */
+
 struct wire_status_peer {
 	qr_node node;
 	qr_index match; /* leader only: durable there */
@@ -50,7 +52,7 @@ struct wire_status_peer {
 
 struct wire_status_group {
 	qr_group group;
-	uint8_t role; /* enum raft_role */
+	uint8_t role; /* enum raft_role, or WIRE_ROLE_NON_VOTER */
 	qr_node leader;
 	uint8_t condition; /* enum qr_error: OK, POISONED, CORRUPT, NO_SPACE */
 	uint8_t durability;

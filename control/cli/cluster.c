@@ -262,8 +262,10 @@ const struct ctl_replica *ctl_cluster_leader(const struct ctl_cluster *cluster, 
 
 const char *ctl_cluster_role(uint8_t role)
 {
-	static const char *const roles[] = {"follower", "pre-candidate", "candidate", "leader"};
+	static const char *const roles[] = {"follower", "pre-candidate", "candidate", "leader",
+					    "non-voter"};
 
-	_Static_assert(sizeof(roles) / sizeof(roles[0]) == CTL_ROLE_LEADER + 1, "one word a role");
-	return role <= CTL_ROLE_LEADER ? roles[role] : "unknown";
+	_Static_assert(sizeof(roles) / sizeof(roles[0]) == WIRE_ROLE_NON_VOTER + 1,
+		       "one word a role");
+	return role <= WIRE_ROLE_NON_VOTER ? roles[role] : "unknown";
 }

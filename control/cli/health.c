@@ -111,12 +111,30 @@ static void find_conditions(const struct ctl_cluster *cluster, struct ctl_findin
 	}
 }
 
+static void find_non_voters(const struct ctl_cluster *cluster, struct ctl_findings *findings)
+{
+	for (uint32_t i = 0; i < cluster->replica_count; i++) {
+		const struct ctl_replica *replica = &cluster->replicas[i];
+		char *name;
+
+		if (replica->group.role != WIRE_ROLE_NON_VOTER)
+			continue;
+		name = ctl_health_group_name(cluster, replica->group.group);
+		find(findings,
+		     "%s on node %u has lost its hard state and counts for nothing until it was "
+		     "filled and has heard from all other nodes: see that they run",
+		     name, replica->node);
+		free(name);
+	}
+}
+
 void ctl_health_problems(const struct ctl_cluster *cluster, struct ctl_findings *ret_findings)
 {
 	*ret_findings = (struct ctl_findings){0};
 	find_away(cluster, ret_findings);
 	find_leaderless(cluster, ret_findings);
 	find_conditions(cluster, ret_findings);
+	find_non_voters(cluster, ret_findings);
 }
 
 /* A log that is told of already, by an earlier partition? */

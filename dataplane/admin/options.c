@@ -6,7 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum option_key { OPTION_PROFILE = 256, OPTION_SET, OPTION_CHECK, OPTION_DIRECT_IO, OPTION_DATA };
+enum option_key {
+	OPTION_PROFILE = 256,
+	OPTION_SET,
+	OPTION_CHECK,
+	OPTION_DIRECT_IO,
+	OPTION_DATA,
+	OPTION_LOST_DATA
+};
 
 static const struct argp_option descriptions[] = {
 	{"config", 'c', "FILE", 0,
@@ -16,6 +23,10 @@ static const struct argp_option descriptions[] = {
 	{"set", OPTION_SET, "SECTION.KEY=VALUE", 0,
 	 "Override a setting, as storage.segment=32M or node.1.data=/srv/1", 0},
 	{"data", OPTION_DATA, "DIRECTORY", 0, "Data directory, with exactly one --node", 0},
+	{"lost-data", OPTION_LOST_DATA, NULL, 0,
+	 "The node's disk was replaced: it counts for nothing until all others have filled it. "
+	 "Needed once, with exactly one --node",
+	 0},
 	{"direct-io", OPTION_DIRECT_IO, "on|off", 0,
 	 "off: for file systems without O_DIRECT; shown in every banner", 0},
 	{"check", OPTION_CHECK, NULL, 0,
@@ -83,6 +94,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_DATA:
 		options->data = argument;
 		return 0;
+	case OPTION_LOST_DATA:
+		options->lost_data = true;
+		return 0;
 	case OPTION_CHECK:
 		options->check = true;
 		return 0;
@@ -92,6 +106,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (options->data != NULL && qr_nodes_count(options->nodes) != 1)
 			argp_error(state, "--data needs exactly one --node");
+		if (options->lost_data && qr_nodes_count(options->nodes) != 1)
+			argp_error(state, "--lost-data needs exactly one --node");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -135,6 +151,16 @@ static enum qr_error apply_flags(const struct dp_options *options, struct dp_con
 	return dp_config_set(config, key, options->data, problem);
 }
 
+/** One node says that it has lost what it had. */
+static void mark_lost(const struct dp_options *options, struct dp_config *config)
+{
+	for (uint32_t i = 0; i < config->node_count; i++) {
+		struct dp_node_config *node = &config->nodes[i];
+
+		node->lost_data = options->lost_data && qr_nodes_has(options->nodes, node->node);
+	}
+}
+
 /** Fill in the nodes when no --node was given. */
 static enum qr_error choose_nodes(struct dp_options *options, const struct dp_config *config,
 				  struct dp_config_problem *problem)
@@ -176,5 +202,6 @@ enum qr_error dp_options_load(struct dp_options *options, struct dp_config *ret_
 		error = dp_config_finish(ret_config, ret_problem);
 	if (error == QR_OK)
 		error = choose_nodes(options, ret_config, ret_problem);
+	mark_lost(options, ret_config);
 	return error;
 }

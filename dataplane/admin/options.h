@@ -13,6 +13,7 @@ struct dp_options {
 	qr_nodes nodes;	    /* empty: those of the machine, see dp_options_load */
 	bool check;
 	bool version;
+	bool lost_data;
 	const char *data;
 	uint32_t setting_count;
 	struct {

@@ -29,6 +29,7 @@ enum dp_link {
 
 /** [node N] */
 struct dp_node_config {
+	bool lost_data; /* of a start, not of the file: its directory held more once */
 	qr_node node;
 	char data[DP_CONFIG_DIRECTORY_MAX]; /* data directory */
 	uint32_t host_ipv4; /* host = ADDRESS:PORT, for clients; core c at PORT + c */

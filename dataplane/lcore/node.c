@@ -28,6 +28,7 @@ enum qr_error dp_host_open_directory(struct dp_process *process, struct dp_host 
 		return error;
 	}
 	host->has_directory = true;
+	host->directory.lost_data = host->config->lost_data;
 	return QR_OK;
 }
 

@@ -81,7 +81,7 @@ static qr_node find_target(const struct dp_core *core, const struct dp_group *gr
 		qr_node node = core->peers[(core->turn + n) % core->peer_count].config.node;
 		const struct raft_progress *progress = raft_progress_of(&group->raft, node);
 
-		if (qr_nodes_has(nodes, node) && progress != NULL &&
+		if (qr_nodes_has(nodes, node) && progress != NULL && !progress->amnesia &&
 		    progress->match == group->raft.last &&
 		    raft_configuration_is_voter(&group->raft.configuration, node))
 			return node;

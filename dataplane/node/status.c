@@ -76,7 +76,8 @@ enum qr_error dp_core_describe_group(const struct dp_core *core, uint32_t positi
 	if (group->phase != DP_PHASE_RUNNING)
 		return QR_OK;
 	ret_status->condition = (uint8_t)store_log_condition(group->log);
-	ret_status->role = (uint8_t)group->raft.role;
+	ret_status->role =
+		group->raft.state.amnesia ? WIRE_ROLE_NON_VOTER : (uint8_t)group->raft.role;
 	ret_status->leader = group->raft.leader;
 	ret_status->term = group->raft.state.term;
 	ret_status->last = group->raft.last;

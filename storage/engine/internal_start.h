@@ -75,6 +75,8 @@ struct store_restore {
 	uint64_t next_bytes; /* of that file, to be read next */
 	uint32_t piece_bytes;
 	bool inflight;
+	bool forgets;	       /* all that are there are of a log that was lost, */
+	bool voiding;	       /* and one of them is being made void */
 	bool found;	       /* the chosen one holds */
 	enum qr_error refused; /* not QR_OK: a header says that nothing here can be used */
 };
@@ -140,6 +142,7 @@ struct store_recovery {
 	enum store_recovery_phase phase;
 	enum qr_error result; /* FAILED: why */
 	bool slots_asked;
+	bool slots_doubted; /* they were of no use, and are read again */
 	enum qr_error slots_result;
 	uint64_t stride_first; /* strides first..count-1 exist */
 	uint64_t stride_count;

@@ -283,6 +283,35 @@ static enum qr_error check_slot(const struct store_log *log)
 	return QR_OK;
 }
 
+/**
+ * What the slots said of terms and votes is lost, and with it what tells a torn tail from damage:
+ * the log that is here is given up, if others have it. This is said on stable media first, in the
+ * words of an install whose base is the empty log; then its segments go, and its snapshots. A crash
+ * before the end begins it anew.
+ */
+static void forget(struct store_log *log)
+{
+	struct store_slot *slot = &log->slots.current;
+
+	store_slots_begin(log);
+	slot->state.amnesia = true;
+	slot->reset = true;
+}
+
+/** Its snapshots are still to go. */
+static bool is_forgetting(const struct store_slot *slot)
+{
+	return slot->state.amnesia && slot->reset && slot->settled.index == 0;
+}
+
+/** A read can be wrong where the disk is not: it is read again before anything is given up. */
+static enum qr_error doubt_slots(struct store_log *log)
+{
+	log->recovery.slots_doubted = true;
+	log->recovery.slots_asked = false;
+	return QR_AGAIN;
+}
+
 /** What the two blocks say. */
 static enum qr_error step_slots(struct store_log *log)
 {
@@ -293,19 +322,26 @@ static enum qr_error step_slots(struct store_log *log)
 		return QR_AGAIN;
 	if (error == QR_OK)
 		error = store_slot_choose(slots->blocks, &slots->current);
+	/* The slots of a new group are written before its first segment is prepared. */
+	if (error == QR_NOT_FOUND && log->segments.ready > log->segments.first)
+		error = QR_CORRUPT;
 	if (error == QR_NOT_FOUND) {
-		/* The slots of a new group are written before its first segment is prepared. */
-		if (log->segments.ready > log->segments.first)
-			return fail(log, QR_CORRUPT);
 		store_slots_begin(log);
 		slots->dirty = true;
 		log->recovery.phase = STORE_RECOVERY_SAVE;
 		return QR_OK;
 	}
+	if (error == QR_CORRUPT && log->parameters.mends) {
+		if (!log->recovery.slots_doubted)
+			return doubt_slots(log);
+		forget(log);
+		error = QR_OK;
+	}
 	if (error == QR_OK)
 		error = check_slot(log);
 	if (error != QR_OK)
 		return fail(log, error);
+	log->restore.forgets = is_forgetting(&slots->current);
 	log->start = slots->current.start;
 	slots->durable_start = slots->current.start.segment;
 	log->recovery.phase = STORE_RECOVERY_RESET;
@@ -612,6 +648,8 @@ enum qr_error store_recover_to_state(struct store_log *log)
 	enum qr_error error = QR_OK;
 
 	QR_ASSERT(recovery->phase != STORE_RECOVERY_NONE);
+	if (log->condition == QR_POISONED && recovery->phase != STORE_RECOVERY_FAILED)
+		return fail(log, QR_IO);
 	while (error == QR_OK && recovery->phase == STORE_RECOVERY_SLOTS)
 		error = step_slots(log);
 	if (error == QR_OK && recovery->phase == STORE_RECOVERY_RESET)

@@ -6,7 +6,8 @@
  * of a later term. One that does, whatever its body says, proves that a write of a slot was lost,
  * and perhaps a vote with it: damage. So is one that knows the last settled entry as another.
  *
- * Nothing is written here; a crash leaves everything as it is.
+ * Nothing is written here; a crash leaves everything as it is. Unless the slots were lost: then all
+ * snapshots are of a log that is given up, and each is voided. A crash begins that anew.
  */
 #include "consensus/base/assert.h"
 #include "consensus/base/crc.h"
@@ -66,6 +67,21 @@ static enum qr_error check_header(const struct store_log *log, const struct stor
 		return QR_NOT_FOUND;
 	return store_snapshot_file_bytes(header) <= log->restore.buffer.size_bytes ? QR_OK
 										   : QR_CONFIG;
+}
+
+/** The log that the file stands for is given up: its header goes before anything follows. */
+static void void_header(struct store_log *log, enum qr_error result)
+{
+	struct store_restore *restore = &log->restore;
+	bool was_read = !restore->voiding;
+
+	restore->voiding = was_read && result != QR_NOT_FOUND;
+	if (restore->voiding)
+		return;
+	if (!was_read && result != QR_OK)
+		restore->refused = QR_IO;
+	if (++restore->known == STORE_SNAPSHOTS)
+		choose(log);
 }
 
 static void take_header(struct store_log *log, enum qr_error result)
@@ -164,6 +180,10 @@ unsigned store_restore_poll(struct store_log *log, struct store_op *ret_op)
 		.blocks = restore->piece_bytes / QR_BLOCK_BYTES,
 		.tag = store_tag(STORE_PART_RESTORE, 0),
 	};
+	if (restore->voiding) {
+		ret_op->kind = STORE_OP_WRITE_SNAPSHOT;
+		ret_op->data = log->scrub.zeros;
+	}
 	return 1;
 }
 
@@ -173,7 +193,9 @@ void store_restore_complete(struct store_log *log, enum qr_error result)
 
 	QR_ASSERT(restore->inflight);
 	restore->inflight = false;
-	if (restore->known < STORE_SNAPSHOTS) {
+	if (restore->forgets && restore->known < STORE_SNAPSHOTS) {
+		void_header(log, result);
+	} else if (restore->known < STORE_SNAPSHOTS) {
 		take_header(log, result);
 	} else {
 		take_piece(log, result);

@@ -38,6 +38,8 @@
 #define FLAGS_AT 120
 #define FLAG_LAZY 1u
 #define FLAG_RESET 2u
+#define FLAG_AMNESIA 4u
+#define FLAGS (FLAG_LAZY | FLAG_RESET | FLAG_AMNESIA)
 #define START_SEGMENT_AT 128
 #define START_BEFORE_AT 136
 #define START_OFFSET_AT 144
@@ -72,8 +74,9 @@ void store_slot_encode(uint8_t bytes[STORE_SLOT_BYTES], const struct store_slot 
 	store_put_u64(bytes + SETTLED_BLOCK_AT, slot->settled.block);
 	store_put_u64(bytes + SETTLED_OFFSET_AT, slot->settled.offset);
 	store_put_u64(bytes + SETTLED_CHAIN_AT, slot->settled.chain);
-	store_put_u32(bytes + FLAGS_AT,
-		      (slot->lazy ? FLAG_LAZY : 0) | (slot->reset ? FLAG_RESET : 0));
+	store_put_u32(bytes + FLAGS_AT, (slot->lazy ? FLAG_LAZY : 0) |
+						(slot->reset ? FLAG_RESET : 0) |
+						(slot->state.amnesia ? FLAG_AMNESIA : 0));
 	store_put_u64(bytes + START_SEGMENT_AT, slot->start.segment);
 	store_put_u64(bytes + START_BEFORE_AT, slot->start.before);
 	store_put_u64(bytes + START_OFFSET_AT, slot->start.offset);
@@ -169,8 +172,9 @@ enum qr_error store_slot_decode(const uint8_t bytes[STORE_SLOT_BYTES], struct st
 	QR_ASSERT(!reader.failed && reader.at == bytes + SLOT_USED_BYTES);
 	slot.lazy = (flags & FLAG_LAZY) != 0;
 	slot.reset = (flags & FLAG_RESET) != 0;
-	if (!sound || (flags & ~(FLAG_LAZY | FLAG_RESET)) != 0 ||
-	    !store_is_zero(reader.at, qr_reader_left(&reader)) || !is_well_formed(&slot))
+	slot.state.amnesia = (flags & FLAG_AMNESIA) != 0;
+	if (!sound || (flags & ~FLAGS) != 0 || !store_is_zero(reader.at, qr_reader_left(&reader)) ||
+	    !is_well_formed(&slot))
 		return QR_MALFORMED;
 	*ret_slot = slot;
 	return QR_OK;

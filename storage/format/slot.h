@@ -3,7 +3,7 @@
  * `serial % 2`; it counts once that write is on stable media; then the other slot gets the same
  * bytes. So a write under way can only damage a slot whose twin holds what counted before, and at
  * rest both hold the same: one damaged slot loses nothing. Losing both means that this replica has
- * forgotten how it voted: it must not vote. The byte table is docs/formats/log.md.
+ * forgotten how it voted (state.amnesia). The byte table is docs/formats/log.md.
  *
  * Not ordered by raft_hard_state.generation: generations may be skipped (a newer state replaces one
  * that waits), and 5 and 7 would go to the same slot, the second over the only good copy.

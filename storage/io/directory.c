@@ -505,8 +505,8 @@ static enum qr_error scan_group(int folder, const char *name, struct store_exten
 	if (found.first + found.count != end) {
 		return store_problem_set(
 			problem, QR_CORRUPT,
-			"%s: %llu of its %llu segments are missing: restore them, or "
-			"re-admit this node with an empty directory",
+			"%s: %llu of its %llu segments are missing: restore them, or start "
+			"this node with an empty directory and --lost-data",
 			name, (unsigned long long)(end - found.first - found.count),
 			(unsigned long long)(end - found.first));
 	}
@@ -514,24 +514,33 @@ static enum qr_error scan_group(int folder, const char *name, struct store_exten
 	return QR_OK;
 }
 
-static enum qr_error check_state(int folder, const char *name, uint64_t segment_count,
+/** Slots that were never written; or that hold nothing which can be read, where they were lost. */
+static enum qr_error make_state(int folder, bool lost, struct store_problem *problem)
+{
+	uint8_t bytes[STATE_BYTES];
+
+	memset(bytes, lost ? 0xff : 0, sizeof(bytes));
+	return write_file(folder, STORE_STATE_NAME, (struct qr_span){bytes, sizeof(bytes)},
+			  problem);
+}
+
+static enum qr_error check_state(const struct store_directory *directory, int folder,
+				 const char *name, uint64_t segment_count,
 				 struct store_problem *problem)
 {
-	static const uint8_t zeros[STATE_BYTES];
 	struct stat status;
 
-	if (fstatat(folder, STORE_STATE_NAME, &status, 0) == 0) {
-		if (status.st_size == (off_t)STATE_BYTES)
-			return QR_OK;
-	} else if (errno != ENOENT) {
-		return told(problem, name, errno);
-	} else if (segment_count == 0) {
-		return write_file(folder, STORE_STATE_NAME, (struct qr_span){zeros, sizeof(zeros)},
-				  problem);
+	if (fstatat(folder, STORE_STATE_NAME, &status, 0) != 0) {
+		if (errno != ENOENT)
+			return told(problem, name, errno);
+		return make_state(folder, directory->lost_data || segment_count > 0, problem);
 	}
+	if (status.st_size == (off_t)STATE_BYTES)
+		return QR_OK;
 	return store_problem_set(problem, QR_CORRUPT,
-				 "%s/" STORE_STATE_NAME " is missing or damaged, so this node has "
-				 "forgotten how it voted: re-admit it with an empty directory",
+				 "%s/" STORE_STATE_NAME " has not the size that it should have: "
+				 "restore it, or remove it, and this node starts without what it "
+				 "promised",
 				 name);
 }
 
@@ -568,7 +577,7 @@ enum qr_error store_directory_group(struct store_directory *directory, qr_group 
 		return told(ret_problem, name, errno);
 	error = scan_group(folder, name, &segments, ret_problem);
 	if (error == QR_OK)
-		error = check_state(folder, name, segments.count, ret_problem);
+		error = check_state(directory, folder, name, segments.count, ret_problem);
 	if (error == QR_OK)
 		error = create_snapshots(folder, ret_problem);
 	if (error == QR_OK && (fsync(folder) != 0 || fsync(directory->fd) != 0))

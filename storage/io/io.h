@@ -26,7 +26,8 @@
 struct store_directory {
 	int fd;
 	int lock_fd;
-	bool direct; /* O_DIRECT is in use */
+	bool direct;	/* O_DIRECT is in use */
+	bool lost_data; /* the caller's: it held more once, and groups that are not here are lost */
 };
 
 /** What a person needs to see when a directory is refused. */
@@ -78,8 +79,10 @@ QR_MUST_USE enum qr_error store_directory_inspect(const char *path,
 						  struct store_problem *ret_problem);
 
 /**
- * Make the group's folder, state file and snapshot files if they are not there.
- * Errors: QR_CORRUPT  a segment among others, or the state file beside segments, is missing;
+ * Make the group's folder, state file and snapshot files if they are not there. A state file that
+ * is missing beside segments, or in a directory whose data was lost, is made as one that cannot be
+ * read: the group has forgotten what it promised.
+ * Errors: QR_CORRUPT  a segment among others is missing, or the state file is of another size;
  *         QR_NO_SPACE, QR_IO.
  */
 QR_MUST_USE enum qr_error store_directory_group(struct store_directory *directory, qr_group group,

@@ -52,6 +52,7 @@ static void step_raft(const uint8_t *bytes)
 		.reject = (bytes[1] & 64) != 0,
 		.transfer = (bytes[1] & 128) != 0,
 		.full = (bytes[1] & 32) != 0,
+		.amnesia = bytes[11] >= 240,
 	};
 
 	if (group->phase != DP_PHASE_RUNNING)

@@ -198,6 +198,7 @@ static void step_message(const uint8_t *bytes)
 		.to = bytes[2] == 255 ? 2 : SELF,
 		.reject = (bytes[1] & 64) != 0,
 		.transfer = (bytes[1] & 128) != 0,
+		.amnesia = bytes[10] >= 248,
 	};
 
 	message.term = value_near(group->state.term, bytes[3]);
@@ -227,6 +228,7 @@ static void step_answer(const uint8_t *bytes)
 	message.from = asked->to;
 	message.term = asked->term;
 	message.reject = bytes[2] >= 224;
+	message.amnesia = bytes[8] >= 240;
 	message.round = asked->kind == RAFT_MESSAGE_HEARTBEAT ? asked->round : life.group.round;
 	message.index = bytes[3] < 160 ? life.group.last : value_near(asked->last, bytes[4]);
 	message.hint_index = bytes[5] < 160 ? message.index : value_near(message.index, bytes[6]);
@@ -250,6 +252,8 @@ static void step_answer(const uint8_t *bytes)
 	case RAFT_MESSAGE_HEARTBEAT_REPLY:
 	case RAFT_MESSAGE_TIMEOUT_NOW:
 	case RAFT_MESSAGE_SNAPSHOT:
+	case RAFT_MESSAGE_RECALL:
+	case RAFT_MESSAGE_RECALL_REPLY:
 		return;
 	}
 	step((struct raft_event){.kind = RAFT_EVENT_MESSAGE, .message = &message});

@@ -46,7 +46,8 @@ static qr_nodes holders(const struct oracle *oracle, qr_index index)
 	qr_nodes nodes = oracle->durable >= index ? qr_nodes_of(oracle->self) : 0;
 
 	for (unsigned node = 1; node <= QR_NODE_MAX; node++) {
-		if (node != oracle->self && oracle->acked[node] >= index)
+		if (node != oracle->self && oracle->acked[node] >= index &&
+		    !qr_nodes_has(oracle->forgetful, (qr_node)node))
 			nodes |= qr_nodes_of((qr_node)node);
 	}
 	return nodes;
@@ -156,6 +157,24 @@ static void note_vote_reply(struct oracle *oracle, const struct raft_group *befo
 	oracle->granted |= qr_nodes_of(message->from);
 }
 
+/** What it had is gone, with what it promised. */
+static void forget(struct oracle *oracle, qr_node node)
+{
+	oracle->forgetful |= qr_nodes_of(node);
+	oracle->acked[node] = 0;
+}
+
+/** Each loss has another round. */
+static void note_recall(struct oracle *oracle, const struct raft_group *before,
+			const struct raft_message *message)
+{
+	if (before->role != RAFT_LEADER || oracle->recalled[message->from] == message->round ||
+	    message->term > (qr_term)1 << 62) /* which is no term */
+		return;
+	oracle->recalled[message->from] = message->round;
+	forget(oracle, message->from);
+}
+
 static void note_progress(struct oracle *oracle, const struct raft_group *before,
 			  const struct raft_message *message)
 {
@@ -168,7 +187,13 @@ static void note_progress(struct oracle *oracle, const struct raft_group *before
 	if (append && message->reject ? message->hint_index > message->index
 				      : message->index > matched || matched > oracle->last)
 		return; /* no follower of this leader says so */
-	if (message->round <= before->round && message->round > oracle->answered[message->from])
+	if (!message->amnesia) {
+		oracle->forgetful &= ~qr_nodes_of(message->from);
+	} else if (!qr_nodes_has(oracle->forgetful, message->from)) {
+		forget(oracle, message->from);
+	}
+	if (!message->amnesia && message->round <= before->round &&
+	    message->round > oracle->answered[message->from])
 		oracle->answered[message->from] = message->round;
 	if (!(append && message->reject) && message->index > oracle->acked[message->from])
 		oracle->acked[message->from] = message->index;
@@ -185,6 +210,8 @@ static void note_message(struct oracle *oracle, const struct raft_group *before,
 	if (message->kind == RAFT_MESSAGE_APPEND_REPLY ||
 	    message->kind == RAFT_MESSAGE_HEARTBEAT_REPLY)
 		note_progress(oracle, before, message);
+	if (message->kind == RAFT_MESSAGE_RECALL)
+		note_recall(oracle, before, message);
 }
 
 static void note_durable(struct oracle *oracle, const struct raft_position *position)
@@ -333,6 +360,8 @@ static void judge_election(struct oracle *oracle, const struct raft_group *befor
 			term->led = true;
 		memset(oracle->acked, 0, sizeof(oracle->acked));
 		memset(oracle->answered, 0, sizeof(oracle->answered));
+		memset(oracle->recalled, 0, sizeof(oracle->recalled));
+		oracle->forgetful = 0;
 	}
 	oracle->granted = 0;
 }
@@ -526,6 +555,10 @@ static void judge_requirement(struct oracle *oracle, const struct raft_message *
 		break;
 	case RAFT_MESSAGE_APPEND_REPLY:
 	case RAFT_MESSAGE_HEARTBEAT_REPLY:
+		QR_ASSERT(message->term == state->term);
+		break;
+	case RAFT_MESSAGE_RECALL:
+	case RAFT_MESSAGE_RECALL_REPLY:
 		QR_ASSERT(message->term == state->term);
 		break;
 	case RAFT_MESSAGE_APPEND:

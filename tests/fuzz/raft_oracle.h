@@ -56,6 +56,8 @@ struct oracle {
 	qr_nodes granted;
 	qr_index acked[QR_NODE_MAX + 1];
 	uint64_t answered[QR_NODE_MAX + 1]; /* the newest round */
+	qr_nodes forgetful;		    /* what they say counts for nothing */
+	uint64_t recalled[QR_NODE_MAX + 1]; /* the round of the newest RECALL */
 	uint32_t read_count;
 	struct oracle_read reads[RAFT_READS_MAX + 1];
 };

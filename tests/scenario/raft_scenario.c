@@ -77,6 +77,8 @@ static const char *kind_name(enum raft_message_kind kind)
 		[RAFT_MESSAGE_HEARTBEAT_REPLY] = "heartbeat-reply",
 		[RAFT_MESSAGE_TIMEOUT_NOW] = "timeout-now",
 		[RAFT_MESSAGE_SNAPSHOT] = "snapshot",
+		[RAFT_MESSAGE_RECALL] = "recall?",
+		[RAFT_MESSAGE_RECALL_REPLY] = "recall",
 	};
 
 	return names[kind];
@@ -118,6 +120,10 @@ static void say_details(FILE *out, const struct raft_message *message)
 	case RAFT_MESSAGE_SNAPSHOT:
 		fprintf(out, " index %ju term %ju", message->index, message->log_term);
 		break;
+	case RAFT_MESSAGE_RECALL_REPLY:
+		fprintf(out, " last %ju", message->index);
+		break;
+	case RAFT_MESSAGE_RECALL:
 	case RAFT_MESSAGE_TIMEOUT_NOW:
 		break;
 	}

@@ -8,8 +8,8 @@
 #include <inttypes.h>
 
 #define SECOND ((qr_ns)1000000000)
-#define QUIET_SECONDS_MAX 120
-#define SCRUB_SECONDS_MAX 60 /* a pass, the pause behind it, and the next */
+#define QUIET_SECONDS_MAX 600 /* a replica that lost everything is filled an entry at a time */
+#define SCRUB_SECONDS_MAX 60  /* a pass, the pause behind it, and the next */
 
 static qr_nodes all_nodes(const struct sim_world *world)
 {
@@ -32,12 +32,20 @@ static bool all_lead(const struct sim_world *world)
 	return true;
 }
 
+/** And counts, if it can be filled and all others are there, which it asks. */
+static bool runs(const struct sim_world *world, qr_node node, qr_group group)
+{
+	const struct dp_group *running = sim_node_group(&world->nodes[node], group);
+	bool is_full = world->nodes[node].disk.full_until_ns > world->now_ns;
+
+	return running != NULL && (world->away != 0 || is_full || !running->raft.state.amnesia);
+}
+
 static bool all_run(const struct sim_world *world)
 {
 	for (qr_node node = 1; node <= world->plan->node_count; node++) {
 		for (qr_group group = 1; group <= world->plan->group_count; group++) {
-			if (!qr_nodes_has(world->away, node) &&
-			    sim_node_group(&world->nodes[node], group) == NULL)
+			if (!qr_nodes_has(world->away, node) && !runs(world, node, group))
 				return false;
 		}
 	}
@@ -202,6 +210,20 @@ static void set_full(struct sim_world *world, qr_nodes nodes, qr_ns until_ns)
 	}
 }
 
+/** Who counts in every group. */
+static qr_nodes all_that_count(struct sim_world *world)
+{
+	qr_nodes nodes = all_nodes(world);
+
+	for (qr_node node = 1; node <= world->plan->node_count; node++) {
+		for (qr_group group = 1; group <= world->plan->group_count; group++) {
+			if (sim_has_forgotten(world, node, group))
+				nodes &= ~qr_nodes_of(node);
+		}
+	}
+	return nodes;
+}
+
 /** Some nodes stay away, and the others go on without them. */
 static void live_without_some(struct sim_world *world)
 {
@@ -209,7 +231,7 @@ static void live_without_some(struct sim_world *world)
 
 	world->away = (qr_nodes)qr_prng_next(&world->prng) & all;
 	world->how_away = (enum sim_away)qr_prng_below(&world->prng, SIM_AWAYS);
-	if (sim_is_quorum(world, all & ~world->away)) {
+	if (sim_is_quorum(world, all_that_count(world) & ~world->away)) {
 		sim_net_rewire(world);
 		set_stuck(world, UINT64_MAX);
 		sim_fault_mend_what_is_lost(world);
@@ -229,7 +251,7 @@ static void live_with_full_disks(struct sim_world *world)
 	qr_nodes all = all_nodes(world);
 	qr_nodes full = (qr_nodes)qr_prng_next(&world->prng) & all;
 
-	if (!sim_is_quorum(world, all & ~full))
+	if (!sim_is_quorum(world, all_that_count(world) & ~full))
 		return;
 	set_full(world, full, UINT64_MAX);
 	live(world);

@@ -238,16 +238,37 @@ static bool was_checked(const struct sim_world *world, qr_node node, qr_group nu
 	return at != NULL && at->digest == digest;
 }
 
+/** It said that it has the entry, and had: the leader has not heard yet that it was lost since. */
+static bool had_it(const struct sim_world *world, qr_node leader, qr_node node, qr_group number,
+		   qr_index index)
+{
+	const struct dp_group *group = sim_node_group(&world->nodes[leader], number);
+	const struct raft_progress *progress =
+		group == NULL ? NULL : raft_progress_of(&group->raft, node);
+
+	return progress != NULL && !progress->amnesia && progress->match >= index;
+}
+
+static bool has_it(struct sim_world *world, qr_node leader, qr_node node, qr_group group,
+		   qr_index index, const struct sim_entry *entry)
+{
+	struct store_entry decoded;
+
+	/* Whatever it has again counts for nothing. */
+	if (sim_has_forgotten(world, node, group))
+		return had_it(world, leader, node, group, index);
+	return was_checked(world, node, group, index, entry->digest) ||
+	       sim_entry_on_media(world, node, group, entry, &decoded) != NULL;
+}
+
 /** Property 8, with a quorum counted here. */
-static void check_quorum(struct sim_world *world, qr_group group, qr_index index,
+static void check_quorum(struct sim_world *world, qr_node leader, qr_group group, qr_index index,
 			 const struct sim_entry *entry)
 {
 	qr_nodes having = 0;
-	struct store_entry decoded;
 
 	for (qr_node node = 1; node <= world->plan->node_count; node++) {
-		if (was_checked(world, node, group, index, entry->digest) ||
-		    sim_entry_on_media(world, node, group, entry, &decoded) != NULL)
+		if (has_it(world, leader, node, group, index, entry))
 			having |= qr_nodes_of(node);
 	}
 	if (!sim_is_quorum(world, having)) {
@@ -294,7 +315,7 @@ static void add_entry(struct sim_world *world, qr_node node, qr_group group,
 	struct store_entry decoded;
 	struct qr_reader payload;
 
-	check_quorum(world, group, log->count + 1, entry);
+	check_quorum(world, node, group, log->count + 1, entry);
 	for (qr_node any = 1; any <= world->plan->node_count && bytes == NULL; any++)
 		bytes = sim_entry_on_media(world, any, group, entry, &decoded);
 	QR_ASSERT(bytes != NULL);

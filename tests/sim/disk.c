@@ -676,7 +676,7 @@ bool sim_disk_rot_snapshot(struct sim_world *world, qr_node node)
 
 	/* Where the log's beginning was given up, two may not be damaged at once. */
 	if (disk->media.groups[group].segment_first > 0) {
-		if (sim_media_damage_count(&disk->media) != 0)
+		if (sim_media_damage_count(&disk->media) != 0 || count_snapshots(disk, group) == 0)
 			return false;
 		count = 1;
 		first = (uint32_t)qr_prng_below(&world->prng, count_snapshots(disk, group));
@@ -703,8 +703,10 @@ bool sim_disk_rot_slot(struct sim_world *world, qr_node node)
 				  (uint32_t)qr_prng_below(&world->prng, STORE_SLOTS)};
 	struct sim_place twin = {group, SIM_SLOTS_SEGMENT, 1 - place.block};
 
-	/* While they differ, one may be the only copy of what counts. */
-	if (sim_media_damage_count(&disk->media) != 0 || !sim_media_is_stable(&disk->media, twin) ||
+	/* While they differ, one may be the only copy of what counts; and so while they are read.
+	 */
+	if ((world->nodes[node].up && sim_node_group(&world->nodes[node], group) == NULL) ||
+	    sim_media_damage_count(&disk->media) != 0 || !sim_media_is_stable(&disk->media, twin) ||
 	    memcmp(sim_media_at(&disk->media, place), sim_media_at(&disk->media, twin),
 		   STORE_SLOT_BYTES) != 0)
 		return false;

@@ -230,6 +230,9 @@ static bool begin_disk(struct sim_world *world, const struct sim_fault *fault, q
 		return sim_disk_rot(world, fault->a);
 	case SIM_FAULT_ROT_SLOT:
 		return sim_disk_rot_slot(world, fault->a);
+	case SIM_FAULT_FORGET:
+		sim_forget_and_restart(world, fault->a, until_ns);
+		return false;
 	case SIM_FAULT_ROT_SNAPSHOT:
 		return sim_disk_rot_snapshot(world, fault->a);
 	default:

@@ -158,6 +158,7 @@ void sim_node_start(struct sim_world *world, qr_node id)
 	struct qr_arena arena;
 
 	QR_ASSERT(!node->up);
+	sim_forget_before_start(world, id);
 	node->incarnation++;
 	node->disk.media.life = node->incarnation;
 	node->config.incarnation = node->incarnation;

@@ -39,7 +39,9 @@ static qr_nodes granters(struct sim_world *world, qr_node node, qr_group number,
 	for (qr_node id = 1; id <= world->plan->node_count; id++) {
 		struct raft_hard_state state = sim_promised_state(world, id, number);
 
-		if (state.term > term || (state.term == term && state.vote == node))
+		/* Or it was lost since: the vote was stable when it was given. */
+		if (state.term > term || (state.term == term && state.vote == node) ||
+		    sim_has_forgotten(world, id, number))
 			nodes |= qr_nodes_of(id);
 	}
 	return nodes;

@@ -168,7 +168,7 @@ static const struct sim_rate rates[SIM_FAULT_KINDS] = {
 	[SIM_FAULT_ROT] = {5, 1, 1},	       [SIM_FAULT_ROT_SLOT] = {4, 1, 1},
 	[SIM_FAULT_LOST_WRITE] = {4, 1, 1},    [SIM_FAULT_MISDIRECTED] = {4, 1, 1},
 	[SIM_FAULT_WALL_JUMP] = {1, 1, 1},     [SIM_FAULT_CLOCK] = {2, 2, 20},
-	[SIM_FAULT_ROT_SNAPSHOT] = {5, 1, 1},
+	[SIM_FAULT_ROT_SNAPSHOT] = {5, 1, 1},  [SIM_FAULT_FORGET] = {4, 1, 12},
 };
 
 static uint32_t amount_of(struct sim_plan *plan, struct qr_prng *prng, enum sim_fault_kind kind)

@@ -54,6 +54,7 @@
 	X(READ_FLIP, "read-flip")     /* one read of a returns a wrong bit, once */                \
 	X(ROT, "rot")		      /* a bit of a's settled log has flipped */                   \
 	X(ROT_SLOT, "rot-slot")	      /* a bit of one of a's two slots has */                      \
+	X(FORGET, "forget")	      /* a starts again without both slots of a group */           \
 	X(ROT_SNAPSHOT, "rot-snapshot") /* a bit of one of a's snapshots has, or of both */        \
 	X(LOST_WRITE, "lost-write")	/* a write of a is answered, and never happened */         \
 	X(MISDIRECTED, "misdirected")	/* a write of a went elsewhere in its settled log */       \

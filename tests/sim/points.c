@@ -6,7 +6,7 @@
 #include "consensus/wire/wire.h"
 
 _Static_assert((int)SIM_EFFECT_PRE_VOTE + 1 == (int)RAFT_MESSAGE_PRE_VOTE &&
-		       (int)SIM_EFFECT_SNAPSHOT + 1 == (int)RAFT_MESSAGE_SNAPSHOT,
+		       (int)SIM_EFFECT_RECALL_REPLY + 1 == (int)RAFT_MESSAGE_RECALL_REPLY,
 	       "effects begin with consensus' messages, in their order");
 
 const char *sim_effect_name(enum sim_effect effect)

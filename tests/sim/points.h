@@ -20,6 +20,8 @@
 	X(HEARTBEAT_REPLY, "heartbeat reply")                                                      \
 	X(TIMEOUT_NOW, "timeout now")                                                              \
 	X(SNAPSHOT, "snapshot offered")                                                            \
+	X(RECALL, "recall")                                                                        \
+	X(RECALL_REPLY, "recall reply")                                                            \
 	X(FRAGMENT, "fragment")                                                                    \
 	X(ACK, "transport ack")                                                                    \
 	X(FETCH, "fetch")                                                                          \

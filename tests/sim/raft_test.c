@@ -1,8 +1,8 @@
 /*
  * Random clusters of five: loss, duplicates, reordering, partitions, disks that wait, crashes that
- * lose what was not durable, failed stores, transfers and reads, in proportions that each seed
- * chooses for itself (swarm testing). The harness judges every step; afterwards everything is
- * mended, and the cluster must agree within a bound.
+ * lose what was not durable, disks that are lost, one at a time, failed stores, transfers and
+ * reads, in proportions that each seed chooses for itself (swarm testing). The harness judges every
+ * step; afterwards everything is mended, and the cluster must agree within a bound.
  *
  *     raft_test [FIRST [COUNT]]     seeds to run; a failure prints its seed
  */
@@ -21,7 +21,7 @@ static uint64_t seed_count = 2000;
 /* How often things happen, in 1/1000 of the steps. */
 struct weather {
 	uint64_t deliver, drop, duplicate, tick, propose, flush, crash, restart, cut, heal, read;
-	uint64_t transfer, fail;
+	uint64_t transfer, fail, forget;
 	qr_ns pace_ns; /* from tick to tick, at the most */
 	bool disks_wait;
 };
@@ -59,9 +59,15 @@ static void choose_weather(struct run *run)
 		.read = below(run, 40),
 		.transfer = below(run, 5),
 		.fail = below(run, 4) == 0 ? below(run, 4) : 0,
+		.forget = below(run, 2) == 0 ? below(run, 60) : 0,
 		.pace_ns = CLUSTER_HEARTBEAT_NS / (1 + below(run, 8)),
 		.disks_wait = below(run, 4) != 0,
 	};
+	if (below(run, 4) == 0) { /* disks that are hardly worth their name */
+		run->weather.crash = 5 + below(run, 20);
+		run->weather.restart = 20 + below(run, 100);
+		run->weather.forget = 100;
+	}
 	for (qr_node node = 1; node <= NODES; node++) {
 		run->cluster->nodes[node].disk_waits = run->weather.disks_wait;
 		run->cluster->nodes[node].keeps_commit = below(run, 2) == 0;
@@ -124,6 +130,16 @@ static void do_crash(struct run *run)
 		cluster_crash(run->cluster, node, (uint32_t)below(run, self->write_count + 1));
 }
 
+/** Two that have lost their disks wait for each other. */
+static bool all_remember(const struct run *run)
+{
+	for (qr_node node = 1; node <= NODES; node++) {
+		if (run->cluster->nodes[node].disk_state.amnesia)
+			return false;
+	}
+	return true;
+}
+
 static void do_restart(struct run *run)
 {
 	qr_node node = any_node(run);
@@ -133,6 +149,8 @@ static void do_restart(struct run *run)
 		cluster_crash(run->cluster, node, 0);
 	if (self->up)
 		return;
+	if (below(run, 100) < run->weather.forget && all_remember(run))
+		cluster_forget(run->cluster, node);
 	cluster_restart(run->cluster, node);
 	self->disk_waits = run->weather.disks_wait;
 }

@@ -314,6 +314,92 @@ static void a_start_waits_for_what_nobody_has(void **state)
 	story_end(story);
 }
 
+/* ---- without hard state ---- */
+
+/** It starts again, `after_ns` later, and both its slots hold nothing that it wrote. */
+static void forget(struct story *story, qr_node node, qr_ns after_ns)
+{
+	STORY_AWAIT(story,
+		    sim_node_crash(&story->world, node, false, story->world.now_ns + after_ns));
+	sim_forget(&story->world, node, 1);
+}
+
+static bool counts(const struct story *story, qr_node node)
+{
+	return sim_node_group(&story->world.nodes[node], 1) != NULL &&
+	       !story_group(story, node)->raft.state.amnesia;
+}
+
+/** It is not only there: without it there is no quorum. */
+static void expect_needed(struct story *story, qr_node node)
+{
+	assert_true(sim_node_crash(&story->world, story_next(story, node, 1), true,
+				   story->world.now_ns + 20 * STORY_SECOND));
+	story_run_acked(story, 300);
+	assert_int_equal(story->world.nodes[story_next(story, node, 1)].up, false);
+}
+
+static void a_node_without_hard_state_is_filled_and_counts_again(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 60; seed < 66; seed++) {
+		struct story *story = begin(seed, 3);
+		qr_node lost = story_next(story, story_leader(story), (qr_node)(seed % 3));
+		uint64_t acked = story->world.count.acked;
+
+		forget(story, lost, STORY_SECOND);
+		STORY_AWAIT(story, story->world.nodes[lost].up);
+		STORY_AWAIT(story, sim_node_group(&story->world.nodes[lost], 1) != NULL);
+		assert_true(story_group(story, lost)->raft.state.amnesia);
+		STORY_AWAIT(story, counts(story, lost));
+		if (seed % 3 != 0) /* it did not lead: the others went on */
+			assert_true(story->world.count.acked > acked + 300);
+		expect_needed(story, lost);
+		story_end(story);
+	}
+}
+
+/* Who has not been asked may have its vote: it waits for everybody. */
+static void it_does_not_count_before_all_others_were_heard(void **state)
+{
+	struct story *story = begin(66, 5);
+	qr_node lost = story_next(story, story_leader(story), 1);
+	qr_node away = story_next(story, story_leader(story), 2);
+	uint32_t cut = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = away},
+				   STORY_FOR_EVER);
+
+	(void)state;
+	forget(story, lost, STORY_SECOND);
+	story_run_acked(story, 3000);
+	assert_false(counts(story, lost));
+	assert_true(story_group(story, lost)->raft.commit > 0); /* it is filled, and read from */
+	story_heal(story, cut);
+	STORY_AWAIT(story, counts(story, lost));
+	story_end(story);
+}
+
+static void a_crash_while_it_is_filled_forgets_nothing_more(void **state)
+{
+	(void)state;
+	for (unsigned turns = 0; turns < 80; turns += 2) {
+		struct story *story = story_create(70 + turns, 3);
+		qr_node lost;
+
+		story->plan.retention_blocks = turns % 4 == 0 ? 64 : 0;
+		story->plan.retention_hold_ns = STORY_SECOND;
+		story_begin(story);
+		story_run_acked(story, 1500);
+		lost = story_next(story, story_leader(story), (qr_node)(turns % 3));
+		forget(story, lost, STORY_MS);
+		story_run(story, (turns + 1) * STORY_MS);
+		STORY_AWAIT(story, sim_node_crash(&story->world, lost, turns % 8 < 4,
+						  story->world.now_ns + STORY_SECOND));
+		STORY_AWAIT(story, counts(story, lost));
+		expect_needed(story, lost);
+		story_end(story);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +412,9 @@ int main(void)
 		cmocka_unit_test(a_scrub_begins_with_its_group),
 		cmocka_unit_test(all_start_over_different_damage),
 		cmocka_unit_test(a_start_waits_for_what_nobody_has),
+		cmocka_unit_test(a_node_without_hard_state_is_filled_and_counts_again),
+		cmocka_unit_test(it_does_not_count_before_all_others_were_heard),
+		cmocka_unit_test(a_crash_while_it_is_filled_forgets_nothing_more),
 	};
 
 	return cmocka_run_group_tests_name("sim/repair", tests, NULL, NULL);

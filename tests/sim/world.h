@@ -125,6 +125,17 @@ void sim_calm(struct sim_world *world);
 /* ---- faults.c ---- */
 
 void sim_fault_begin(struct sim_world *world, uint32_t number);
+
+/* forget.c */
+
+/** Both slots of a group hold nothing that anybody wrote. The node is down. */
+void sim_forget(struct sim_world *world, qr_node node, qr_group group);
+/** The fault: the node ends, and starts again without; if it may now. */
+void sim_forget_and_restart(struct sim_world *world, qr_node node, qr_ns until_ns);
+/** What the device did to the slots of a node that is about to start is accepted, or mended. */
+void sim_forget_before_start(struct sim_world *world, qr_node node);
+/** It has lost both slots, and does not count yet. */
+bool sim_has_forgotten(struct sim_world *world, qr_node node, qr_group group);
 void sim_fault_end(struct sim_world *world, uint32_t number);
 /** Nothing is wrong from here on. */
 /** Damage that the nodes cannot repair for each other is taken back. */

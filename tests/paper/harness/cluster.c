@@ -65,6 +65,7 @@ struct raft_group *cluster_group(struct cluster *cluster, qr_node node)
 void cluster_send(struct cluster *cluster, struct cluster_packet packet)
 {
 	cluster_judge_departure(cluster, &packet.message);
+	packet.life = cluster->nodes[packet.message.from].life;
 	if (cluster->cut[packet.message.from][packet.message.to] ||
 	    cluster->packet_count == CLUSTER_PACKETS_MAX) {
 		free(packet.entries);
@@ -118,6 +119,18 @@ static void receive_split(struct cluster *cluster, const struct cluster_packet *
 	}
 }
 
+/** The transport's part: nothing of an earlier life once a later one was heard. */
+static bool is_admitted(struct cluster *cluster, const struct cluster_packet *packet)
+{
+	qr_node from = packet->message.from;
+	struct cluster_node *to = &cluster->nodes[packet->message.to];
+
+	if (!to->up || cluster->cut[from][packet->message.to] || packet->life < to->heard[from])
+		return false;
+	to->heard[from] = packet->life;
+	return true;
+}
+
 void cluster_deliver_one(struct cluster *cluster, uint32_t position, bool keep, bool split)
 {
 	struct cluster_packet packet;
@@ -126,7 +139,7 @@ void cluster_deliver_one(struct cluster *cluster, uint32_t position, bool keep, 
 	assert_true(position < cluster->packet_count);
 	packet = keep ? cluster->packets[position] : take_packet(cluster, position);
 	to = packet.message.to;
-	if (cluster->nodes[to].up && !cluster->cut[packet.message.from][to]) {
+	if (is_admitted(cluster, &packet)) {
 		if (split && packet.message.kind == RAFT_MESSAGE_APPEND) {
 			receive_split(cluster, &packet);
 		} else {

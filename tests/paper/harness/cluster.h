@@ -43,6 +43,7 @@ struct cluster_entry {
 struct cluster_packet {
 	struct raft_message message;
 	struct cluster_entry *entries; /* of the heap; APPEND with a range only */
+	uint32_t life;		       /* of the sender */
 };
 
 struct cluster_write {
@@ -75,7 +76,9 @@ struct cluster_node {
 
 	uint32_t read_count; /* answers so far, and the newest one */
 	struct raft_read_done read;
-	qr_node voted[CLUSTER_TERM_MAX]; /* what others have been told */
+	qr_node voted[CLUSTER_TERM_MAX];       /* what others have been told */
+	uint32_t life;			       /* how often it lost its disk */
+	uint32_t heard[CLUSTER_NODES_MAX + 1]; /* the latest life of each of the others */
 };
 
 struct cluster {
@@ -147,6 +150,11 @@ void cluster_fail_storage(struct cluster *cluster, qr_node node);
 /** Power fails: of the writes under way the oldest `survive` reach the disk. */
 void cluster_crash(struct cluster *cluster, qr_node node, uint32_t survive);
 void cluster_restart(struct cluster *cluster, qr_node node);
+/**
+ * A node that is down loses what is on its disk, and knows that it did. What it sent before may
+ * still arrive, as long as its receiver has heard nothing newer of it.
+ */
+void cluster_forget(struct cluster *cluster, qr_node node);
 /**
  * What a node that is down and never wrote anything finds when it starts: a log of `last` decided
  * entries of term 1, as if it had been given a copy; it knows that they are decided.

@@ -68,13 +68,29 @@ void cluster_judge_role(struct cluster *cluster, qr_node node)
 	}
 }
 
-/* What a leader decides lies on the disks of a quorum, whether those nodes are up or not. */
-static void judge_durability(struct cluster *cluster, const struct cluster_entry *entry)
+/** It said so, and it was true: the leader has not heard yet that the disk was lost since. */
+static bool had_it(const struct cluster *cluster, qr_node leader, qr_node node, qr_index index)
+{
+	const struct raft_progress *progress = raft_progress_of(&cluster->nodes[leader].raft, node);
+
+	return progress != NULL && !progress->amnesia && progress->match >= index;
+}
+
+/*
+ * What a leader decides lies on the disks of a quorum, whether those nodes are up or not. Who has
+ * lost its disk does not count, whatever it has again.
+ */
+static void judge_durability(struct cluster *cluster, qr_node leader,
+			     const struct cluster_entry *entry)
 {
 	qr_nodes holders = 0;
 
 	for (qr_node node = 1; node <= cluster->node_count; node++) {
-		if (same(&cluster->nodes[node].disk[entry->entry.index], entry))
+		const struct cluster_node *self = &cluster->nodes[node];
+		qr_index index = entry->entry.index;
+
+		if (self->disk_state.amnesia ? had_it(cluster, leader, node, index)
+					     : same(&self->disk[index], entry))
 			holders |= qr_nodes_of(node);
 	}
 	if (!raft_configuration_has_quorum(&cluster->configuration, holders)) {
@@ -104,7 +120,7 @@ void cluster_judge_commit(struct cluster *cluster, qr_node node, qr_index from, 
 		cluster->decided[index] = *entry;
 		cluster->decided_in[index] = self->raft.state.term;
 		cluster->decided_count = index;
-		judge_durability(cluster, entry);
+		judge_durability(cluster, node, entry);
 	}
 }
 

@@ -219,9 +219,27 @@ void cluster_restart(struct cluster *cluster, qr_node node)
 	if (self->keeps_commit)
 		recovered.commit = durable < self->raft.commit ? durable : self->raft.commit;
 	self->durable = recovered.last;
+	memset(self->heard, 0, sizeof(self->heard));
 	raft_init(&self->raft, &parameters, &recovered, runs, run_count, cluster->now_ns);
 	raft_invariants_check(&self->raft);
 	self->up = true;
+}
+
+void cluster_forget(struct cluster *cluster, qr_node node)
+{
+	struct cluster_node *self = &cluster->nodes[node];
+
+	assert_false(self->up);
+	memset(self->disk, 0, sizeof(self->disk));
+	self->disk_state = (struct raft_hard_state){.amnesia = true};
+	self->durable = 0;
+	self->life++;
+	/* A candidate that has forgotten its candidacy stands for nothing: nobody leads by that
+	 * vote. */
+	for (qr_term term = 0; term < CLUSTER_TERM_MAX; term++) {
+		if (self->voted[term] == node)
+			self->voted[term] = 0;
+	}
 }
 
 void cluster_preload(struct cluster *cluster, qr_node node, qr_index last)

@@ -57,6 +57,7 @@ void sample_raft(struct qr_prng *prng, struct raft_message *ret_message)
 		.reject = up_to(prng, 1) != 0,
 		.transfer = up_to(prng, 1) != 0,
 		.full = up_to(prng, 1) != 0,
+		.amnesia = up_to(prng, 1) != 0,
 		.hint_index = any(prng),
 		.hint_term = any(prng),
 		.round = any(prng),

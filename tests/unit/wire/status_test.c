@@ -117,7 +117,7 @@ static void impossible_status_replies_are_malformed(void **state)
 		{320, 2},  /* more */
 		{320, 9},  /* too many */
 		{323, 1},  /* far too many */
-		{328, 4},  /* role */
+		{328, 5},  /* role */
 		{329, 64}, /* leader */
 		{330, QR_ERROR_COUNT},
 		{331, 2},  /* durability */

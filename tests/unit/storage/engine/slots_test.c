@@ -27,7 +27,7 @@ static int tear_down(void **state)
 
 static void save(qr_term term, qr_node vote, uint64_t generation)
 {
-	const struct raft_hard_state state = {term, vote, generation};
+	const struct raft_hard_state state = {.term = term, .vote = vote, .generation = generation};
 
 	store_save_state(rig.log, &state);
 }
@@ -150,6 +150,32 @@ static void two_damaged_slots_stop_the_group(void **state)
 	assert_int_equal(rig_open(&rig), QR_CORRUPT);
 }
 
+/* With others that have the log, what is here is given up, and that is said first. */
+static void two_damaged_slots_give_up_a_log_that_others_have(void **state)
+{
+	(void)state;
+	assert_int_equal(rig_append(&rig, 100), QR_OK);
+	rig_expect_durable(&rig, 1);
+	rig.parameters.mends = true;
+	rig.disk.slots[40] ^= 1;
+	rig.disk.slots[STORE_SLOT_BYTES + 40] ^= 1;
+	assert_int_equal(rig_open(&rig), QR_NOT_FOUND);
+	assert_true(store_log_slot(rig.log)->state.amnesia);
+	assert_int_equal(store_log_last(rig.log), 0);
+	rig_drain(&rig);
+	/* It stays so until somebody says that it counts again. */
+	assert_int_equal(rig_open(&rig), QR_NOT_FOUND);
+	assert_true(store_log_slot(rig.log)->state.amnesia);
+	assert_int_equal(rig_append(&rig, 100), QR_OK);
+	rig_expect_durable(&rig, 1);
+	save(5, 2, 9);
+	rig_drain(&rig);
+	assert_int_equal(rig_open(&rig), QR_NOT_FOUND);
+	assert_false(store_log_slot(rig.log)->state.amnesia);
+	expect_state(5, 2, 9);
+	assert_int_equal(store_log_last(rig.log), 1);
+}
+
 static void slots_of_others_are_refused(void **state)
 {
 	(void)state;
@@ -208,6 +234,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_damaged_slot_is_made_good, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_damaged_slots_stop_the_group, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(two_damaged_slots_give_up_a_log_that_others_have,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(slots_of_others_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_settled_prefix_is_noted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_failed_slot_write_poisons, set_up, tear_down),

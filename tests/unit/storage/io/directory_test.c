@@ -170,9 +170,36 @@ static void a_missing_segment_or_state_is_refused(void **state)
 	make_file("group-00000005/0000000000000001.seg");
 	assert_int_equal(truncate(inside("group-00000005/state"), 100), 0);
 	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_CORRUPT);
+	assert_non_null(strstr(problem.text, "promised"));
+	store_directory_close(&directory);
+}
+
+/** The first byte of a group's slots; they are not all zero, or all. */
+static void expect_state_of(const char *name, int byte)
+{
+	FILE *file = fopen(inside(name), "rbe");
+
+	assert_non_null(file);
+	assert_int_equal(fgetc(file), byte);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Zeros are what a new group has. */
+static void a_state_that_was_lost_is_not_that_of_a_new_group(void **state)
+{
+	struct store_extent segments;
+
+	(void)state;
+	assert_int_equal(open_as(CLUSTER, 1), QR_OK);
+	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_OK);
+	expect_state_of("group-00000005/state", 0);
+	make_file("group-00000005/0000000000000000.seg");
 	assert_int_equal(unlink(inside("group-00000005/state")), 0);
-	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_CORRUPT);
-	assert_non_null(strstr(problem.text, "voted"));
+	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_OK);
+	expect_state_of("group-00000005/state", 0xff);
+	directory.lost_data = true;
+	assert_int_equal(store_directory_group(&directory, 6, &segments, &problem), QR_OK);
+	expect_state_of("group-00000006/state", 0xff);
 	store_directory_close(&directory);
 }
 
@@ -234,6 +261,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_group_is_made_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_segment_or_state_is_refused, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(a_state_that_was_lost_is_not_that_of_a_new_group,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_tool_looks_only_when_no_node_runs, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_path_that_is_no_directory_is_an_error, set_up,
