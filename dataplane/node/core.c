@@ -148,6 +148,12 @@ qr_group dp_core_group(const struct dp_core *core, uint32_t position)
 	return core->groups[position].config->group;
 }
 
+const struct dp_group_config *dp_core_group_config(const struct dp_core *core, uint32_t position)
+{
+	QR_ASSERT(position < core->group_count);
+	return core->groups[position].config;
+}
+
 void dp_core_set_segments(struct dp_core *core, qr_group group, struct store_extent segments)
 {
 	struct dp_group *found = dp_core_find_group(core, group);

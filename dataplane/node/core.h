@@ -136,11 +136,51 @@ struct dp_stats {
 	struct qr_histogram stages[DP_STAGES];
 };
 
+/** A pass of the scrub over all logs, now, in the place of the one that always goes on. */
+struct dp_scrub_request {
+	uint64_t pass; /* its name; 0: none so far. Another one begins when this changes */
+	uint64_t bytes_per_second; /* 0: as the disk gives them, one read at a time */
+};
+
 /**
  * What can change while running, published by RCU and handed to every turn of the loop.
  */
 struct dp_published {
 	qr_nodes links_down; /* peers whose datagrams are neither sent nor taken: maintenance */
+	struct dp_scrub_request scrub;
+};
+
+#define DP_SCRUB_LOST_MAX 8
+
+enum dp_scrub_state {
+	DP_SCRUB_WAITS,	   /* its turn has not come, or it is being read */
+	DP_SCRUB_DONE,	   /* all that was to be read has been */
+	DP_SCRUB_LEFT_OUT, /* the group did not serve, and did not come back in time */
+};
+
+/** An entry that no member gave. */
+struct dp_scrub_lost {
+	qr_index index;
+	qr_index next; /* where reading went on: what lies between was not looked at */
+};
+
+/** What a pass has seen of a group. Its goal is what was applied when the pass began. */
+struct dp_scrub_group {
+	uint64_t pass; /* 0: none so far */
+	enum dp_scrub_state state;
+	enum qr_error reason; /* left out: why */
+	bool begun;	      /* the goal is known */
+	bool unheard;	      /* of what is lost: a member did not say whether it has it */
+	qr_index next;	      /* entry */
+	qr_index goal;
+	qr_block first;		 /* where the log began, */
+	uint64_t total_bytes;	 /* log space from there to the goal, */
+	uint64_t passed_bytes;	 /* and from there to the next entry */
+	uint64_t verified_bytes; /* of sound entries: less by what is lost and by gaps */
+	uint64_t damaged;	 /* entries: repaired, lost, or on their way */
+	uint64_t repaired;
+	uint64_t lost;
+	struct dp_scrub_lost first_lost[DP_SCRUB_LOST_MAX];
 };
 
 /**
@@ -153,6 +193,7 @@ struct dp_core *dp_core_create(struct qr_arena *arena, const struct dp_core_conf
 /** Groups 0..n-1 of this core, and which segments each has on disk: before the first turn. */
 uint32_t dp_core_group_count(const struct dp_core *core);
 qr_group dp_core_group(const struct dp_core *core, uint32_t position);
+const struct dp_group_config *dp_core_group_config(const struct dp_core *core, uint32_t position);
 void dp_core_set_segments(struct dp_core *core, qr_group group, struct store_extent segments);
 /** Memory that disk operations touch, for registration. @return how many spans were written. */
 uint32_t dp_core_buffers(const struct dp_core *core, struct qr_span *spans, uint32_t max);
@@ -195,6 +236,14 @@ uint32_t dp_core_ready_segments(const struct dp_core *core);
 /** Segments that its groups have given up and removed since the start. */
 uint64_t dp_core_dropped_segments(const struct dp_core *core);
 struct dp_stats *dp_core_stats(struct dp_core *core);
+
+/** The latest pass that was asked for and has ended; 0: none has. */
+uint64_t dp_core_scrub_ended(const struct dp_core *core);
+/** The group that the scrub is at, if this core has groups. */
+uint32_t dp_core_scrub_position(const struct dp_core *core);
+/** Errors: QR_NOT_FOUND  beyond the last group. */
+QR_MUST_USE enum qr_error dp_core_scrub_group(const struct dp_core *core, uint32_t position,
+					      struct dp_scrub_group *ret_group);
 
 /** One group as it is now, for status and for tests. */
 QR_MUST_USE enum qr_error dp_core_describe_group(const struct dp_core *core, uint32_t position,

@@ -12,7 +12,8 @@
  *   read.c       records and tails for clients, cold readers
  *   reply.c      small answers to clients
  *   snapshot.c   what a group is, on its way to the disk and back
- *   repair.c     entries that the disk has lost, and the scrub that looks for them
+ *   repair.c     entries that the disk has lost
+ *   scrub.c      the reading of everything, which finds them
  *   transfer.c   bytes that a peer gives, piece by piece
  *   fetch.c      such entries for peers, and snapshots
  *   install.c    a leader's snapshot in the place of the log
@@ -262,9 +263,14 @@ void dp_repair_fetched(struct dp_core *core, struct dp_group *group, const struc
 		       const struct wire_fetched *fetched);
 /** Ask, write, scrub: with the buffers that the turn has left. */
 void dp_repair_pump(struct dp_core *core);
+qr_ns dp_repair_deadline(const struct dp_core *core);
+
+/* ---- scrub.c ---- */
+
 /** The scrub does not read the group's log any more. */
 void dp_scrub_leave(struct dp_core *core, const struct dp_group *group);
-qr_ns dp_repair_deadline(const struct dp_core *core);
+void dp_scrub_pump(struct dp_core *core);
+qr_ns dp_scrub_deadline(const struct dp_core *core);
 
 /* ---- transfer.c ---- */
 

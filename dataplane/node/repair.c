@@ -2,10 +2,10 @@
  * Entries that this node's disk has lost come back from a peer, while the group goes on.
  *
  * Whoever reads from the disk and does not get an entry says so here: a client's read, a stream to
- * a follower, an answer to a peer, and the scrub, which reads every log from its beginning to its
- * end, slowly, for ever. One entry of a core is repaired at a time: its bytes are asked of one
- * member after the other, verified as if they had been read, and written to their place. Readers
- * that need it wait meanwhile; if nobody has it, they are told so, and it is tried again later.
+ * a follower, an answer to a peer, and the scrub (scrub.c). One entry of a core is repaired at a
+ * time: its bytes are asked of one member after the other, verified as if they had been read, and
+ * written to their place. Readers that need it wait meanwhile; if nobody has it, they are told so,
+ * and it is tried again later.
  *
  * Only committed entries are asked for, and peers give nothing else: they are the same everywhere.
  * A group that misses a settled one at its start asks for it in the same way, and gives others what
@@ -18,7 +18,6 @@
 
 #define ASKS_MAX 4		 /* of one peer, without an answer */
 #define LATER_NS_MAX 1000000000u /* nobody has it: the longest time until it is tried again */
-#define SCRUB_PIECE_BYTES (256u << 10)
 
 static size_t entry_bytes_max(const struct dp_core_config *config)
 {
@@ -91,6 +90,7 @@ static void give_up(struct dp_core *core)
 	qr_index index = repair->missing.before.index + 1;
 
 	group->unfit = repair->unfit;
+	group->lost_unheard = repair->unheard;
 	if (group->lost_index != index) {
 		group->lost_index = index;
 		group->lost_for_ns = DP_PATIENCE_TIMES * core->config.retransmit_min_ns;
@@ -155,6 +155,7 @@ static void pump_repair(struct dp_core *core)
 	}
 	while (repair->group != NULL && core->now_ns >= repair->transfer.at_ns) {
 		if (repair->transfer.peer == 0 || repair->transfer.asks == ASKS_MAX) {
+			repair->unheard = repair->unheard || repair->transfer.peer != 0;
 			ask_another(core);
 		} else if (!dp_transfer_ask(core, &repair->transfer, repair->group, fetch)) {
 			return;
@@ -208,138 +209,24 @@ void dp_repair_fetched(struct dp_core *core, struct dp_group *group, const struc
 	if (error == QR_OK) {
 		take_entry(core);
 	} else if (error != QR_AGAIN) {
+		/* It does not know yet that the entry is committed. */
+		repair->unheard = repair->unheard || error == QR_OUT_OF_RANGE;
 		ask_another(core);
-	}
-}
-
-/* ---- the scrub ---- */
-
-static void next_group(struct dp_core *core)
-{
-	struct dp_scrub *scrub = &core->scrub;
-
-	scrub->index = 1;
-	scrub->at_ns = core->now_ns;
-	if (++scrub->position >= core->group_count) {
-		scrub->position = 0;
-		if (core->recovering > 0) { /* and was left out */
-			scrub->at_ns += DP_PATIENCE_TIMES * core->config.retransmit_min_ns;
-		} else {
-			scrub->at_ns += core->config.scrub_pause_ns;
-			core->stats.scrub_passes++;
-		}
-	}
-}
-
-static void stop_reading(struct dp_scrub *scrub)
-{
-	if (scrub->reader != NULL)
-		dp_reader_release(scrub->reader);
-	scrub->reader = NULL;
-}
-
-/**
- * Read on. Errors: QR_AGAIN  waiting for the disk; QR_NOT_FOUND  the log's end; QR_BUSY  no reader
- * is free, or what was found is being repaired; else damage that nobody can mend.
- */
-static enum qr_error scrub_piece(struct dp_core *core, struct dp_group *group)
-{
-	struct dp_scrub *scrub = &core->scrub;
-	uint32_t bytes = 0;
-
-	if (scrub->reader == NULL) {
-		/* The last one is left to others. */
-		if (dp_reader_count_free(core) < 2)
-			return QR_BUSY;
-		scrub->reader = dp_reader_acquire(core, group);
-		if (scrub->reader == NULL)
-			return QR_BUSY;
-		if (scrub->resumes) {
-			store_reader_start_at(scrub->reader->reader, group->log, &scrub->from,
-					      dp_reader_tag(core, scrub->reader));
-		} else {
-			store_reader_start_index(scrub->reader->reader, group->log, scrub->index,
-						 dp_reader_tag(core, scrub->reader));
-		}
-		scrub->resumes = false;
-	}
-	while (bytes < SCRUB_PIECE_BYTES) {
-		enum qr_error error = QR_NOT_FOUND;
-
-		if (scrub->index <= group->applied)
-			error = dp_reader_next(core, scrub->reader);
-		if (error != QR_OK)
-			return error;
-		scrub->index = scrub->reader->location.index + 1;
-		bytes += scrub->reader->location.blocks * QR_BLOCK_BYTES;
-	}
-	scrub->at_ns =
-		core->now_ns + (qr_ns)bytes * 1000000000u / core->config.scrub_bytes_per_second;
-	core->stats.scrubbed_bytes += bytes;
-	return QR_OK;
-}
-
-void dp_scrub_leave(struct dp_core *core, const struct dp_group *group)
-{
-	struct dp_scrub *scrub = &core->scrub;
-
-	if (core->group_count == 0 || &core->groups[scrub->position] != group)
-		return;
-	stop_reading(scrub);
-	scrub->resumes = false;
-	scrub->waits = false;
-	scrub->index = 1;
-}
-
-static void pump_scrub(struct dp_core *core)
-{
-	struct dp_scrub *scrub = &core->scrub;
-	struct dp_group *group = &core->groups[scrub->position];
-	enum qr_error error;
-
-	if (core->config.scrub_bytes_per_second == 0 || core->group_count == 0 ||
-	    core->now_ns < scrub->at_ns)
-		return;
-	scrub->waits = core->repair.group != NULL;
-	if (scrub->waits)
-		return;
-	if (group->phase != DP_PHASE_RUNNING) {
-		stop_reading(scrub);
-		next_group(core);
-		return;
-	}
-	error = scrub_piece(core, group);
-	scrub->waits = error == QR_AGAIN;
-	if (error == QR_OK || error == QR_AGAIN)
-		return;
-	stop_reading(scrub);
-	if (error == QR_NOT_FOUND) {
-		next_group(core);
-	} else if (error == QR_BUSY) {
-		scrub->resumes = core->repair.group == group;
-		scrub->from = core->repair.missing;
-		scrub->at_ns = core->now_ns + core->config.retransmit_min_ns;
-	} else { /* nobody has it: as far as that goes, what is behind it is looked at */
-		scrub->index = store_log_next_start(group->log, scrub->index);
-		scrub->resumes = false;
 	}
 }
 
 void dp_repair_pump(struct dp_core *core)
 {
 	pump_repair(core);
-	pump_scrub(core);
+	dp_scrub_pump(core);
 }
 
 qr_ns dp_repair_deadline(const struct dp_core *core)
 {
 	const struct dp_repair *repair = &core->repair;
-	qr_ns deadline_ns = UINT64_MAX;
+	qr_ns deadline_ns = dp_scrub_deadline(core);
 
-	if (repair->group != NULL && !repair->writing)
+	if (repair->group != NULL && !repair->writing && repair->transfer.at_ns < deadline_ns)
 		deadline_ns = repair->transfer.at_ns;
-	if (core->config.scrub_bytes_per_second != 0 && !core->scrub.waits &&
-	    core->scrub.at_ns < deadline_ns)
-		deadline_ns = core->scrub.at_ns;
 	return deadline_ns;
 }

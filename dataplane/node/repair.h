@@ -5,6 +5,7 @@
 #ifndef DP_NODE_REPAIR_H
 #define DP_NODE_REPAIR_H
 
+#include "dataplane/node/core.h"
 #include "storage/engine/recover.h"
 
 #define DP_FETCH_BYTES (64u << 10) /* asked for at a time */
@@ -55,6 +56,7 @@ struct dp_repair {
 	qr_nodes asked; /* so far */
 	bool writing;	/* it is here, and on its way to the disk */
 	bool unfit;	/* somebody gave an entry that does not follow what is here */
+	bool unheard;	/* somebody may have it, and did not say so */
 };
 
 /** A snapshot that a leader gives. */
@@ -65,7 +67,7 @@ struct dp_install {
 	bool writing; /* it is here, and on its way to the disk */
 };
 
-/** The slow reading of everything. */
+/** The reading of everything: slowly and for ever, or now, because somebody asked. */
 struct dp_scrub {
 	uint32_t position; /* of the group */
 	qr_index index;	   /* the next entry */
@@ -74,6 +76,16 @@ struct dp_scrub {
 	qr_ns at_ns; /* of the next piece */
 	bool waits;  /* for the disk, or for a repair: those wake it */
 	struct dp_reader *reader;
+
+	/* the pass that was asked for last */
+	struct dp_scrub_request asked;
+	bool asked_runs;
+	uint32_t left;		/* groups that it has not done with */
+	uint32_t unready;	/* of them, one after the other, so many could not be read */
+	qr_ns unready_until_ns; /* so long they are waited for; 0: one was read since */
+	qr_index damaged_index; /* found last, and neither repaired nor lost yet; 0: none */
+	uint32_t tries;		/* to have it repaired, that failed */
+	qr_ns unheard_until_ns; /* so long members that say nothing are asked again; 0: all did */
 };
 
 #endif

@@ -79,7 +79,9 @@ struct dp_group {
 	qr_index lost_index;   /* no member had it */
 	qr_ns lost_until_ns;   /* it is not asked for again before, */
 	qr_ns lost_for_ns;     /* so long: twice as long each time */
-	uint64_t owed;	       /* by the disk: a number, and since when it is this */
+	bool lost_unheard;     /* a member did not say whether it has it */
+	struct dp_scrub_group scrubbed;
+	uint64_t owed; /* by the disk: a number, and since when it is this */
 	qr_ns owed_since_ns;
 	uint64_t elections;
 

@@ -319,6 +319,16 @@ enum qr_error store_log_offset_after(const struct store_log *log, qr_index index
 	return QR_OK;
 }
 
+enum qr_error store_log_block_after(const struct store_log *log, qr_index index,
+				    qr_block *ret_block)
+{
+	QR_ASSERT(index <= log->last.index);
+	if (!store_index_knows(log, index))
+		return QR_NOT_FOUND;
+	*ret_block = store_index_prefix(log, index).block;
+	return QR_OK;
+}
+
 qr_offset store_log_end(const struct store_log *log)
 {
 	return log->last.offset;

@@ -212,6 +212,10 @@ qr_index store_log_next_start(const struct store_log *log, qr_index index);
  */
 QR_MUST_USE enum qr_error store_log_offset_after(const struct store_log *log, qr_index index,
 						 qr_offset *ret_offset);
+/** One past the last block of entries up to `index`, of the log's. Errors: QR_NOT_FOUND as above.
+ */
+QR_MUST_USE enum qr_error store_log_block_after(const struct store_log *log, qr_index index,
+						qr_block *ret_block);
 /** One past the last block: the next entry starts there, or at the next stride. */
 qr_block store_log_tail(const struct store_log *log);
 qr_block store_log_limit(const struct store_log *log);

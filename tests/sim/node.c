@@ -176,6 +176,7 @@ void sim_node_start(struct sim_world *world, qr_node id)
 	for (qr_node peer = 1; peer <= SIM_NODES_MAX; peer++)
 		sim_heard_forget(&node->heard[peer]);
 	node->up = true;
+	node->published = (struct dp_published){0};
 	node->stopping = false;
 	node->operator_comes = false;
 	if (node->disk.lied)
@@ -379,7 +380,7 @@ void sim_node_turn(struct sim_world *world, qr_node id)
 {
 	struct sim_node *node = &world->nodes[id];
 	qr_ns clock_ns = sim_node_clock(world, node);
-	struct dp_turn turn = {.now_ns = clock_ns};
+	struct dp_turn turn = {.now_ns = clock_ns, .published = &node->published};
 	uint32_t sent = 0;
 	uint32_t started = 0;
 	qr_ns next_ns;

@@ -59,6 +59,7 @@ struct sim_node {
 	int64_t drift_ppm; /* the same, without a fault */
 	int64_t wall_offset_ns;
 
+	struct dp_published published; /* of this life */
 	struct sim_seen seen[SIM_GROUPS_MAX + 1];
 	struct sim_heard heard[SIM_NODES_MAX + 1];
 };

@@ -101,7 +101,7 @@ static void choose_sizes(struct sim_plan *plan, struct qr_prng *prng)
 	plan->write_max_blocks = (uint32_t)between(prng, 2, plan->geometry.stride_blocks);
 	plan->segments_ahead = (uint32_t)between(prng, 1, 2);
 	plan->scrub_bytes_per_second =
-		one_in(prng, 4) ? 0 : (uint32_t)spread(prng, 1u << 18, 1u << 22);
+		one_in(prng, 4) ? 0 : (uint32_t)spread(prng, 1u << 20, 1u << 22);
 	plan->snapshot_blocks = one_in(prng, 8) ? 0 : (uint32_t)spread(prng, 4, 256);
 	plan->entry_max_bytes = (uint32_t)spread(prng, 1024, 32768);
 	plan->record_max_bytes = 16384;

@@ -2,9 +2,7 @@
  * Disks that forget what they had: entries come back from the other nodes, while the group serves.
  * What is written in place of a lost entry is compared with the committed log by the simulator.
  */
-#include "tests/sim/story.h"
-
-#include <string.h>
+#include "tests/sim/rot.h"
 
 #define MIB (1u << 20)
 
@@ -18,50 +16,6 @@ static struct story *begin(uint64_t seed, qr_node nodes)
 	return story;
 }
 
-/** One past the last block that is settled on every node. */
-static qr_block settled(const struct story *story)
-{
-	qr_block end = UINT64_MAX;
-
-	for (qr_node node = 1; node <= story->plan.node_count; node++) {
-		qr_block block = sim_disk_settled(&story->world.nodes[node].disk, 1);
-
-		if (block < end)
-			end = block;
-	}
-	return end;
-}
-
-/** A bit of the block flips, unless it is of a gap: nothing is lost there. */
-static bool flip(struct story *story, qr_node node, qr_block block)
-{
-	struct sim_media *media = &story->world.nodes[node].disk.media;
-	struct sim_place place = sim_media_place(media, 1, block);
-	uint8_t bytes[QR_BLOCK_BYTES];
-	uint64_t bit = qr_prng_below(&story->world.prng, 8ull * QR_BLOCK_BYTES);
-
-	memcpy(bytes, sim_media_at(media, place), sizeof(bytes));
-	if (sim_media_is_zero(bytes))
-		return false;
-	bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-	sim_media_damage(media, place, bytes);
-	return true;
-}
-
-static uint32_t damage_of(const struct story *story, qr_node node)
-{
-	return sim_media_damage_count(&story->world.nodes[node].disk.media);
-}
-
-static uint32_t damage_of_all(const struct story *story)
-{
-	uint32_t count = 0;
-
-	for (qr_node node = 1; node <= story->plan.node_count; node++)
-		count += damage_of(story, node);
-	return count;
-}
-
 static void rot_is_found_and_repaired_while_the_group_serves(void **state)
 {
 	(void)state;
@@ -71,33 +25,15 @@ static void rot_is_found_and_repaired_while_the_group_serves(void **state)
 		qr_node rots = story_next(story, leader, (qr_node)(seed % 3)); /* it, too */
 		uint64_t acked = story->world.count.acked;
 
-		for (qr_block block = 3; block < settled(story); block += 7)
-			(void)flip(story, rots, block);
-		assert_true(damage_of(story, rots) > 20);
-		STORY_AWAIT(story, damage_of(story, rots) == 0);
+		for (qr_block block = 3; block < rot_settled(story); block += 7)
+			(void)rot_flip(story, rots, block);
+		assert_true(rot_count(story, rots) > 20);
+		STORY_AWAIT(story, rot_count(story, rots) == 0);
 		assert_int_equal(story_leader(story), leader);
 		assert_true(story->world.count.acked > acked);
 		assert_int_equal(story->world.count.damage_found, 0);
 		story_end(story);
 	}
-}
-
-/** Of each settled entry one good copy is left, each time another one. */
-static void damage_all(struct story *story)
-{
-	const struct sim_log *log = &story->world.oracle.logs[1];
-	qr_block end = settled(story);
-
-	for (qr_index i = 0; i < log->count && log->entries[i].block < end; i++) {
-		const struct sim_entry *entry = &log->entries[i];
-		qr_node whole = (qr_node)(i % 3 + 1);
-
-		for (qr_node node = 1; node <= 3; node++) {
-			if (node != whole)
-				(void)flip(story, node, entry->block + (i + node) % entry->blocks);
-		}
-	}
-	assert_true(damage_of_all(story) > end);
 }
 
 static void different_damage_on_every_replica_heals(void **state)
@@ -106,8 +42,8 @@ static void different_damage_on_every_replica_heals(void **state)
 	for (uint64_t seed = 1; seed <= 4; seed++) {
 		struct story *story = begin(10 + seed, 3);
 
-		damage_all(story);
-		STORY_AWAIT_IN(story, STORY_STEP_NS, 600 * STORY_SECOND, damage_of_all(story) == 0);
+		(void)rot_all_but_one(story);
+		STORY_AWAIT_IN(story, STORY_STEP_NS, 600 * STORY_SECOND, rot_count_all(story) == 0);
 		assert_int_equal(story->world.count.damage_found, 0);
 		story_run_acked(story, 300);
 		story_end(story);
@@ -119,22 +55,22 @@ static void different_damage_on_every_replica_heals(void **state)
 static void what_nobody_has_stays_lost_and_nothing_else(void **state)
 {
 	struct story *story = begin(20, 3);
-	qr_block middle = settled(story) / 2;
+	qr_block middle = rot_settled(story) / 2;
 	const uint32_t lost = 3;
 
 	(void)state;
-	while (!flip(story, 1, middle))
+	while (!rot_flip(story, 1, middle))
 		middle++;
-	assert_true(flip(story, 2, middle) && flip(story, 3, middle));
+	assert_true(rot_flip(story, 2, middle) && rot_flip(story, 3, middle));
 	for (qr_node node = 1; node <= 3; node++) {
-		(void)flip(story, node, middle / 2 + node);
-		(void)flip(story, node, settled(story) - 2 - node);
+		(void)rot_flip(story, node, middle / 2 + node);
+		(void)rot_flip(story, node, rot_settled(story) - 2 - node);
 	}
-	STORY_AWAIT_IN(story, STORY_STEP_NS, 300 * STORY_SECOND, damage_of_all(story) == lost);
+	STORY_AWAIT_IN(story, STORY_STEP_NS, 300 * STORY_SECOND, rot_count_all(story) == lost);
 	story_run_acked(story, 300);
 	/* Somebody finds a copy. */
 	sim_media_mend_at(&story->world.nodes[2].disk.media, 0);
-	STORY_AWAIT(story, damage_of_all(story) == 0);
+	STORY_AWAIT(story, rot_count_all(story) == 0);
 	story_end(story);
 }
 
@@ -156,8 +92,8 @@ static void a_leader_repairs_what_it_needs_for_a_follower(void **state)
 	story_run(story, 2 * STORY_SECOND);
 	for (qr_block block = story_group(story, lags)->log->last.block;
 	     block < sim_disk_settled(&story->world.nodes[leader].disk, 1); block += 5)
-		(void)flip(story, leader, block);
-	assert_true(damage_of(story, leader) > 10);
+		(void)rot_flip(story, leader, block);
+	assert_true(rot_count(story, leader) > 10);
 	story_heal(story, isolated);
 	STORY_AWAIT(story, story_group(story, lags)->raft.last + 5 >=
 				   story_group(story, leader)->raft.commit);
@@ -193,7 +129,7 @@ static void a_leader_that_lacks_an_entry_waits_for_who_has_it(void **state)
 	story_run(story, 2 * STORY_SECOND);
 	for (qr_block block = story_group(story, lags)->log->last.block;
 	     block < sim_disk_settled(&story->world.nodes[leader].disk, 1); block += 5)
-		(void)flip(story, leader, block);
+		(void)rot_flip(story, leader, block);
 	story_heal(story, isolated);
 	isolated = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = has},
 			       STORY_FOR_EVER);
@@ -214,13 +150,13 @@ static void a_leader_that_lacks_an_entry_waits_for_who_has_it(void **state)
 /** The node loses power now, with a wrong bit in every seventh settled block from `first` on. */
 static void rot_and_restart(struct story *story, qr_node node, qr_block first, qr_ns for_ns)
 {
-	qr_block end = settled(story);
+	qr_block end = rot_settled(story);
 
 	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_POWER, .a = node}, for_ns);
 	assert_false(story->world.nodes[node].up);
 	for (qr_block block = first; block < end; block += 7)
-		(void)flip(story, node, block);
-	assert_true(damage_of(story, node) > 20);
+		(void)rot_flip(story, node, block);
+	assert_true(rot_count(story, node) > 20);
 }
 
 static bool all_run(const struct story *story)
@@ -246,7 +182,7 @@ static void a_start_over_damage_asks_the_others(void **state)
 	rot_and_restart(story, node, 3, STORY_SECOND);
 	story_run_acked(story, 300);
 	STORY_AWAIT(story, all_run(story));
-	assert_int_equal(damage_of(story, node), 0);
+	assert_int_equal(rot_count(story, node), 0);
 	assert_int_equal(story->world.count.damage_found, 0);
 	story_end(story);
 }
@@ -259,10 +195,10 @@ static void a_scrub_begins_with_its_group(void **state)
 
 	(void)state;
 	/* Few enough to be repaired within a pause. */
-	rot_and_restart(story, node, settled(story) - 300, STORY_SECOND);
+	rot_and_restart(story, node, rot_settled(story) - 300, STORY_SECOND);
 	STORY_AWAIT(story, all_run(story));
-	assert_true(damage_of(story, node) > 0);
-	STORY_AWAIT_IN(story, STORY_STEP_NS, SIM_SCRUB_PAUSE_NS, damage_of(story, node) == 0);
+	assert_true(rot_count(story, node) > 0);
+	STORY_AWAIT_IN(story, STORY_STEP_NS, SIM_SCRUB_PAUSE_NS, rot_count(story, node) == 0);
 	story_end(story);
 }
 
@@ -283,7 +219,7 @@ static void all_start_over_different_damage(void **state)
 		for (qr_node node = 1; node <= 3; node++)
 			rot_and_restart(story, node, 2 * (qr_block)node, STORY_SECOND);
 		STORY_AWAIT(story, all_run(story));
-		assert_int_equal(damage_of_all(story), 0);
+		assert_int_equal(rot_count_all(story), 0);
 		STORY_AWAIT(story, story->world.count.acked > acked + 300);
 		assert_int_equal(story->world.count.damage_found, 0);
 		story_end(story);
@@ -301,16 +237,16 @@ static void a_start_waits_for_what_nobody_has(void **state)
 	story->plan.snapshot_blocks = 0;
 	story_begin(story);
 	story_run_acked(story, 3000);
-	middle = settled(story) / 2;
+	middle = rot_settled(story) / 2;
 	(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_POWER_ALL}, 10 * STORY_MS);
-	while (!flip(story, 1, middle))
+	while (!rot_flip(story, 1, middle))
 		middle++;
-	assert_true(flip(story, 2, middle) && flip(story, 3, middle));
+	assert_true(rot_flip(story, 2, middle) && rot_flip(story, 3, middle));
 	story_run(story, 10 * STORY_SECOND);
 	assert_false(all_run(story));
 	sim_media_mend_at(&story->world.nodes[2].disk.media, 0);
 	STORY_AWAIT(story, all_run(story));
-	assert_int_equal(damage_of_all(story), 0);
+	assert_int_equal(rot_count_all(story), 0);
 	story_end(story);
 }
 

@@ -154,6 +154,31 @@ void story_deliver(struct story *story, qr_node id, struct qr_span datagram, uin
 	sim_node_wake(&story->world, id);
 }
 
+void story_scrub(struct story *story, qr_node id, uint64_t bytes_per_second)
+{
+	struct sim_node *node = &story->world.nodes[id];
+
+	node->published.scrub = (struct dp_scrub_request){.pass = node->published.scrub.pass + 1,
+							  .bytes_per_second = bytes_per_second};
+	sim_node_wake(&story->world, id);
+}
+
+bool story_scrub_ended(const struct story *story, qr_node id)
+{
+	const struct sim_node *node = &story->world.nodes[id];
+
+	return node->up && node->published.scrub.pass != 0 &&
+	       dp_core_scrub_ended(node->core) == node->published.scrub.pass;
+}
+
+struct dp_scrub_group story_scrubbed(const struct story *story, qr_node id)
+{
+	struct dp_scrub_group scrubbed = {0};
+
+	assert_int_equal(dp_core_scrub_group(story->world.nodes[id].core, 0, &scrubbed), QR_OK);
+	return scrubbed;
+}
+
 qr_node story_leader(const struct story *story)
 {
 	qr_node leader = sim_oracle_leader(&story->world, 1);

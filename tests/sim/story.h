@@ -45,6 +45,13 @@ void story_resume(struct story *story, qr_node node);
 /** Node `id` gets a datagram at once; `port` is the one of its process. */
 void story_deliver(struct story *story, qr_node id, struct qr_span datagram, uint8_t port);
 
+/** Somebody asks node `id` for a pass of the scrub; 0: as fast as it goes. */
+void story_scrub(struct story *story, qr_node id, uint64_t bytes_per_second);
+/** The pass has ended. */
+bool story_scrub_ended(const struct story *story, qr_node id);
+/** What it has seen of the group so far. */
+struct dp_scrub_group story_scrubbed(const struct story *story, qr_node id);
+
 /** The node that leads; there is one. */
 qr_node story_leader(const struct story *story);
 /** The others, counted on from `node`. */
