@@ -13,6 +13,8 @@
 
 #define WORDS_MAX 4
 #define WORD_BYTES 32
+#define SCRUB_LINE_MAX 768 /* of a log, with all that it may have lost */
+#define KNOWN "links, link down|up NODE PEER, ports, scrub start NODE RATE, scrub status NODE N"
 
 struct words {
 	unsigned count;
@@ -119,22 +121,112 @@ static void list_ports(struct dp_process *process, qr_nodes hosted, char *answer
 	}
 }
 
+/* ---- the scrub ---- */
+
+/** A whole number. @return false: it is none. */
+static bool number_of(const char *word, uint64_t *ret_value)
+{
+	char *end;
+
+	*ret_value = strtoull(word, &end, 10);
+	return end != word && *end == '\0' && word[0] != '-';
+}
+
+static void say_group(char *answer, const struct dp_scrub_view *view)
+{
+	static const char *const states[] = {
+		[DP_SCRUB_WAITS] = "waits",
+		[DP_SCRUB_DONE] = "done",
+		[DP_SCRUB_LEFT_OUT] = "left-out",
+	};
+	const struct dp_scrub_group *seen = &view->seen;
+
+	say(answer, "group %u %s/%u state %s reason %s verified %llu passed %llu total %llu",
+	    view->group, view->name, view->partition, states[seen->state],
+	    qr_error_name(seen->reason), (unsigned long long)seen->verified_bytes,
+	    (unsigned long long)seen->passed_bytes, (unsigned long long)seen->total_bytes);
+	say(answer, " damaged %llu repaired %llu lost %llu unheard %u",
+	    (unsigned long long)seen->damaged, (unsigned long long)seen->repaired,
+	    (unsigned long long)seen->lost, seen->unheard);
+	for (uint64_t i = 0; i < seen->lost && i < DP_SCRUB_LOST_MAX; i++) {
+		say(answer, " at %llu %llu", (unsigned long long)seen->first_lost[i].index,
+		    (unsigned long long)seen->first_lost[i].next);
+	}
+	say(answer, "\n");
+}
+
+/** The node's logs have numbers: core by core. */
+static void say_scrub(struct dp_process *process, qr_node node, uint64_t first, char *answer)
+{
+	bool runs;
+	struct dp_scrub_request request = dp_process_scrub_of(process, node, &runs);
+	struct dp_scrub_view view;
+	struct dp_slot_view slot;
+	uint64_t number = 0;
+
+	say(answer, "ok\nnode %u pass %llu %s rate %llu\n", node, (unsigned long long)request.pass,
+	    runs ? "running" : "ended", (unsigned long long)request.bytes_per_second);
+	for (unsigned s = 0; dp_process_view(process, s, &slot); s++) {
+		for (uint32_t g = 0; slot.node == node && g < slot.group_count; g++) {
+			if (number++ < first || !dp_process_view_scrub(process, s, g, &view))
+				continue;
+			if (strlen(answer) + SCRUB_LINE_MAX > DP_COMMAND_ANSWER_MAX) {
+				say(answer, "next %llu\n", (unsigned long long)(number - 1));
+				return;
+			}
+			say_group(answer, &view);
+		}
+	}
+}
+
+static void scrub(struct dp_process *process, qr_nodes hosted, const struct words *words,
+		  char *answer)
+{
+	qr_node node = node_of(words->list[2]);
+	uint64_t value;
+	bool joined;
+
+	if (node == 0 || !qr_nodes_has(hosted, node)) {
+		say(answer, "error: node %s is not hosted here\n", words->list[2]);
+	} else if (!number_of(words->list[3], &value)) {
+		say(answer, "error: %s is no number\n", words->list[3]);
+	} else if (strcmp(words->list[1], "status") == 0) {
+		say_scrub(process, node, value, answer);
+	} else if (dp_process_scrub(process, node, value, &joined) == QR_OK) {
+		say_scrub(process, node, UINT64_MAX, answer);
+		if (joined)
+			say(answer, "joined\n");
+	} else {
+		say(answer, "error: node %u is not hosted here\n", node);
+	}
+}
+
+/* ---- all of them ---- */
+
+static bool is_command(const struct words *words, unsigned count, const char *first,
+		       const char *second, const char *or_second)
+{
+	return words->count == count && strcmp(words->list[0], first) == 0 &&
+	       (count == 1 || strcmp(words->list[1], second) == 0 ||
+		strcmp(words->list[1], or_second) == 0);
+}
+
 void dp_command_run(struct dp_process *process, qr_nodes hosted, const char *command, char *answer)
 {
 	struct words words;
 
 	answer[0] = '\0';
 	if (!split(command, &words) || words.count == 0) {
-		say(answer, "error: not a command: links, link down|up NODE PEER, ports\n");
-	} else if (words.count == 1 && strcmp(words.list[0], "links") == 0) {
+		say(answer, "error: not a command: " KNOWN "\n");
+	} else if (is_command(&words, 1, "links", "", "")) {
 		list_links(process, hosted, answer);
-	} else if (words.count == 1 && strcmp(words.list[0], "ports") == 0) {
+	} else if (is_command(&words, 1, "ports", "", "")) {
 		list_ports(process, hosted, answer);
-	} else if (words.count == 4 && strcmp(words.list[0], "link") == 0 &&
-		   (strcmp(words.list[1], "down") == 0 || strcmp(words.list[1], "up") == 0)) {
+	} else if (is_command(&words, 4, "link", "down", "up")) {
 		set_link(process, hosted, &words, answer);
+	} else if (is_command(&words, 4, "scrub", "start", "status")) {
+		scrub(process, hosted, &words, answer);
 	} else {
-		say(answer, "error: unknown command '%s': links, link down|up NODE PEER, ports\n",
-		    words.list[0]);
+		say(answer, "error: unknown command '%s': " KNOWN "\n", words.list[0]);
 	}
 }

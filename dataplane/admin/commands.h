@@ -6,6 +6,16 @@
  *   link down NODE PEER    neither send to PEER nor take from it, for maintenance
  *   link up NODE PEER
  *   ports                  counters of the hosted nodes' ports
+ *   scrub start NODE RATE  read all logs of NODE now, RATE bytes a second (0: no bound)
+ *   scrub status NODE N    what that pass has seen of the node's logs, from number N on
+ *
+ * `scrub status` answers with a line of the node and one for each log, as many as fit:
+ *
+ *   node 1 pass 81472 running rate 0            or `ended`; pass 0: there was none
+ *   group 1 events/0 state done reason OK verified 8192 passed 8192 total 8192
+ *       damaged 1 repaired 1 lost 0 unheard 0   (on the same line); with "lost", then for the
+ *                                               first of them " at INDEX NEXT"
+ *   next 17                                     more logs: ask for them
  *
  * An answer begins with "ok" or "error: ".
  */

@@ -62,6 +62,15 @@ struct dp_core *dp_process_core(struct dp_process *process, unsigned number);
 QR_MUST_USE enum qr_error dp_process_set_links(struct dp_process *process, qr_node node,
 					       qr_nodes links_down);
 
+/**
+ * Have the scrub read everything of a hosted node now; a pass that runs goes on, and is the one.
+ * @param bytes_per_second  0: no bound of its own.
+ * @param ret_joined        one was running, at the rate that it was begun with.
+ * Errors: QR_NOT_FOUND  not hosted here.
+ */
+QR_MUST_USE enum qr_error dp_process_scrub(struct dp_process *process, qr_node node,
+					   uint64_t bytes_per_second, bool *ret_joined);
+
 /** Monotonic ns; the clock of every poll loop. */
 qr_ns dp_clock_now(void);
 

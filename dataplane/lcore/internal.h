@@ -104,6 +104,7 @@ struct dp_slot {
 	struct dp_snapshot *snapshots; /* one a group of this core */
 	bool recovered;
 	bool stopped;
+	uint64_t scrub_ended; /* dp_core_scrub_ended, when all snapshots say the same */
 	uint32_t ready_segments;
 	uint64_t dropped_segments;
 } __rte_cache_aligned;
@@ -152,6 +153,9 @@ struct dp_process {
 /** Fill `problem` by a format. */
 void dp_complain(struct dp_problem *problem, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/** A hosted node; NULL: it is not hosted here. */
+struct dp_host *dp_process_host(const struct dp_process *process, qr_node node);
 
 /** Print the banner and the budget to standard output. */
 void dp_process_show(const struct dp_process *process);

@@ -39,24 +39,42 @@ bool dp_process_view(struct dp_process *process, unsigned number, struct dp_slot
 bool dp_process_view_group(struct dp_process *process, unsigned number, uint32_t group,
 			   struct wire_status_group *ret_status)
 {
+	struct dp_group_view view;
+
 	if (number >= process->slot_count || group >= process->slots[number].snapshot_count)
 		return false;
-	return dp_snapshot_read(&process->slots[number].snapshots[group], ret_status);
+	if (!dp_snapshot_read(&process->slots[number].snapshots[group], &view))
+		return false;
+	*ret_status = view.status;
+	return true;
 }
 
-static struct dp_host *find_host(struct dp_process *process, qr_node node)
+bool dp_process_view_scrub(struct dp_process *process, unsigned number, uint32_t group,
+			   struct dp_scrub_view *ret_view)
 {
-	for (uint32_t h = 0; h < process->host_count; h++) {
-		if (process->hosts[h].node == node)
-			return &process->hosts[h];
-	}
-	return NULL;
+	const struct dp_group_config *config;
+	struct dp_group_view view;
+	struct dp_slot *slot;
+	uint64_t pass;
+
+	if (number >= process->slot_count || group >= process->slots[number].snapshot_count)
+		return false;
+	slot = &process->slots[number];
+	pass = slot->host->published->scrub.pass;
+	if (!dp_snapshot_read(&slot->snapshots[group], &view) || view.scrub.pass != pass)
+		view.scrub = (struct dp_scrub_group){.pass = pass};
+	config = dp_core_group_config(slot->core, group);
+	*ret_view = (struct dp_scrub_view){.group = config->group,
+					   .partition = config->partition,
+					   .name = config->name,
+					   .seen = view.scrub};
+	return true;
 }
 
 bool dp_process_view_port(struct dp_process *process, qr_node node, uint32_t number,
 			  struct dp_port_view *ret_view)
 {
-	const struct dp_host *host = find_host(process, node);
+	const struct dp_host *host = dp_process_host(process, node);
 
 	if (host == NULL || number >= host->port_count)
 		return false;
@@ -91,10 +109,28 @@ uint32_t dp_process_ready_segments(struct dp_process *process)
 
 qr_nodes dp_process_links(struct dp_process *process, qr_node node)
 {
-	const struct dp_host *host = find_host(process, node);
+	const struct dp_host *host = dp_process_host(process, node);
 
 	/* The main thread is the only one that publishes. */
 	return host == NULL ? 0 : host->published->links_down;
+}
+
+struct dp_scrub_request dp_process_scrub_of(struct dp_process *process, qr_node node,
+					    bool *ret_runs)
+{
+	const struct dp_host *host = dp_process_host(process, node);
+	struct dp_scrub_request request = {0};
+
+	*ret_runs = false;
+	if (host == NULL)
+		return request;
+	request = host->published->scrub;
+	for (uint8_t c = 0; c < process->config.cores; c++) {
+		/* L2: acquire. Pairs with L3 in slot.c. */
+		*ret_runs = *ret_runs || __atomic_load_n(&host->slots[c].scrub_ended,
+							 __ATOMIC_ACQUIRE) != request.pass;
+	}
+	return request;
 }
 
 const char *dp_process_prefix(const struct dp_process *process)

@@ -39,6 +39,21 @@ QR_MUST_USE bool dp_process_view(struct dp_process *process, unsigned number,
 QR_MUST_USE bool dp_process_view_group(struct dp_process *process, unsigned number, uint32_t group,
 				       struct wire_status_group *ret_status);
 
+/** What the latest pass of the scrub that was asked for has seen of a group. */
+struct dp_scrub_view {
+	qr_group group;
+	uint32_t partition;
+	const char *name; /* of the log */
+	struct dp_scrub_group seen;
+};
+
+/** The same of the scrub; `seen` is of the latest pass, also when that has just begun. */
+QR_MUST_USE bool dp_process_view_scrub(struct dp_process *process, unsigned number, uint32_t group,
+				       struct dp_scrub_view *ret_view);
+/** The latest pass that was asked for of a hosted node. */
+struct dp_scrub_request dp_process_scrub_of(struct dp_process *process, qr_node node,
+					    bool *ret_runs);
+
 struct dp_port_view {
 	const char *name;
 	bool is_up;

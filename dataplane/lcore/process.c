@@ -340,21 +340,56 @@ struct dp_core *dp_process_core(struct dp_process *process, unsigned number)
 	return number < process->slot_count ? process->slots[number].core : NULL;
 }
 
-enum qr_error dp_process_set_links(struct dp_process *process, qr_node node, qr_nodes links_down)
+struct dp_host *dp_process_host(const struct dp_process *process, qr_node node)
 {
-	struct dp_host *host = NULL;
-	struct dp_published *next;
-
 	for (uint32_t h = 0; h < process->host_count; h++) {
 		if (process->hosts[h].node == node)
-			host = &process->hosts[h];
+			return &process->hosts[h];
 	}
-	if (host == NULL)
-		return QR_NOT_FOUND;
+	return NULL;
+}
+
+static void publish(struct dp_host *host, struct dp_published published)
+{
 	/* The version before the one in force: a grace period has passed since it was replaced. */
-	next = host->published == &host->versions[0] ? &host->versions[1] : &host->versions[0];
-	next->links_down = links_down;
+	struct dp_published *next =
+		host->published == &host->versions[0] ? &host->versions[1] : &host->versions[0];
+
+	*next = published;
 	rcu_assign_pointer(host->published, next);
 	synchronize_rcu();
+}
+
+enum qr_error dp_process_set_links(struct dp_process *process, qr_node node, qr_nodes links_down)
+{
+	struct dp_host *host = dp_process_host(process, node);
+	struct dp_published next;
+
+	if (host == NULL)
+		return QR_NOT_FOUND;
+	next = *host->published;
+	next.links_down = links_down;
+	publish(host, next);
+	return QR_OK;
+}
+
+enum qr_error dp_process_scrub(struct dp_process *process, qr_node node, uint64_t bytes_per_second,
+			       bool *ret_joined)
+{
+	struct dp_host *host = dp_process_host(process, node);
+	struct dp_published next;
+	bool runs;
+
+	if (host == NULL)
+		return QR_NOT_FOUND;
+	(void)dp_process_scrub_of(process, node, &runs);
+	*ret_joined = runs;
+	if (runs)
+		return QR_OK;
+	next = *host->published;
+	/* A name that no earlier pass had, also of an earlier life of this process. */
+	next.scrub = (struct dp_scrub_request){.pass = dp_clock_now(),
+					       .bytes_per_second = bytes_per_second};
+	publish(host, next);
 	return QR_OK;
 }

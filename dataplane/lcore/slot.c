@@ -249,16 +249,33 @@ static bool submit(struct dp_slot *slot)
 
 /* ---- now and then ---- */
 
-static void take_snapshot(struct dp_slot *slot)
+static void take_snapshot(struct dp_slot *slot, uint32_t group)
 {
-	struct wire_status_group status;
+	struct dp_group_view view;
 
-	if (slot->snapshot_count == 0)
+	memset(&view, 0, sizeof(view));
+	if (dp_core_describe_group(slot->core, group, &view.status) == QR_OK &&
+	    dp_core_scrub_group(slot->core, group, &view.scrub) == QR_OK)
+		dp_snapshot_write(&slot->snapshots[group], &view);
+}
+
+/** One group a tick; and the one that a pass is at; and all of them when it has ended. */
+static void take_snapshots(struct dp_slot *slot)
+{
+	uint64_t ended = dp_core_scrub_ended(slot->core);
+
+	if (slot->snapshot_count != 0) {
+		take_snapshot(slot, slot->snapshot_next);
+		slot->snapshot_next = (slot->snapshot_next + 1) % slot->snapshot_count;
+		if (ended == 0)
+			take_snapshot(slot, dp_core_scrub_position(slot->core));
+	}
+	if (ended == slot->scrub_ended)
 		return;
-	memset(&status, 0, sizeof(status));
-	if (dp_core_describe_group(slot->core, slot->snapshot_next, &status) == QR_OK)
-		dp_snapshot_write(&slot->snapshots[slot->snapshot_next], &status);
-	slot->snapshot_next = (slot->snapshot_next + 1) % slot->snapshot_count;
+	for (uint32_t g = 0; g < slot->snapshot_count; g++)
+		take_snapshot(slot, g);
+	/* L3: release; who sees it sees what the pass has seen. Pairs with L2 in observe.c. */
+	__atomic_store_n(&slot->scrub_ended, ended, __ATOMIC_RELEASE);
 }
 
 static void tick(struct dp_slot *slot, qr_ns now_ns)
@@ -271,7 +288,7 @@ static void tick(struct dp_slot *slot, qr_ns now_ns)
 		slot->core, (uint64_t)wall.tv_sec * 1000000000u + (uint64_t)wall.tv_nsec, now_ns);
 	for (uint32_t p = 0; slot->number == 0 && p < slot->host->port_count; p++)
 		dp_port_tick(slot->host->ports[p], now_ns);
-	take_snapshot(slot);
+	take_snapshots(slot);
 	__atomic_store_n(&slot->ready_segments, dp_core_ready_segments(slot->core),
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->dropped_segments, dp_core_dropped_segments(slot->core),

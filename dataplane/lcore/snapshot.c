@@ -4,9 +4,9 @@
 
 #define ATTEMPTS_MAX 1000
 
-_Static_assert(sizeof(struct wire_status_group) % sizeof(uint64_t) == 0, "copied in whole words");
+_Static_assert(sizeof(struct dp_group_view) % sizeof(uint64_t) == 0, "copied in whole words");
 
-void dp_snapshot_write(struct dp_snapshot *snapshot, const struct wire_status_group *value)
+void dp_snapshot_write(struct dp_snapshot *snapshot, const struct dp_group_view *value)
 {
 	uint64_t words[DP_SNAPSHOT_WORDS];
 	uint64_t sequence = __atomic_load_n(&snapshot->sequence, __ATOMIC_RELAXED);
@@ -21,7 +21,7 @@ void dp_snapshot_write(struct dp_snapshot *snapshot, const struct wire_status_gr
 	__atomic_store_n(&snapshot->sequence, sequence + 2, __ATOMIC_RELEASE);
 }
 
-bool dp_snapshot_read(const struct dp_snapshot *snapshot, struct wire_status_group *ret_value)
+bool dp_snapshot_read(const struct dp_snapshot *snapshot, struct dp_group_view *ret_value)
 {
 	uint64_t words[DP_SNAPSHOT_WORDS];
 

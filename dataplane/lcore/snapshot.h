@@ -8,9 +8,15 @@
 #ifndef DP_LCORE_SNAPSHOT_H
 #define DP_LCORE_SNAPSHOT_H
 
-#include "consensus/wire/client.h"
+#include "dataplane/node/core.h"
 
-#define DP_SNAPSHOT_WORDS ((sizeof(struct wire_status_group) + 7) / 8)
+/** A group. */
+struct dp_group_view {
+	struct wire_status_group status;
+	struct dp_scrub_group scrub;
+};
+
+#define DP_SNAPSHOT_WORDS ((sizeof(struct dp_group_view) + 7) / 8)
 
 struct dp_snapshot {
 	uint64_t sequence; /* odd: being written; 0: never */
@@ -18,9 +24,9 @@ struct dp_snapshot {
 };
 
 /** The writer's. */
-void dp_snapshot_write(struct dp_snapshot *snapshot, const struct wire_status_group *value);
+void dp_snapshot_write(struct dp_snapshot *snapshot, const struct dp_group_view *value);
 /** Any thread. @return false when it was never written, or is written all the time. */
 QR_MUST_USE bool dp_snapshot_read(const struct dp_snapshot *snapshot,
-				  struct wire_status_group *ret_value);
+				  struct dp_group_view *ret_value);
 
 #endif

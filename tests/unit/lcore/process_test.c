@@ -200,6 +200,70 @@ static void publishing_often_disturbs_nobody(void **state)
 	assert_true(wait_until(is_led));
 }
 
+static bool scrub_runs(void)
+{
+	bool runs;
+
+	(void)dp_process_scrub_of(process, 2, &runs);
+	return runs;
+}
+
+static bool scrub_has_ended(void)
+{
+	return !scrub_runs();
+}
+
+/* Its state crosses threads twice: the request by RCU, what was seen by sequence locks. */
+static void a_scrub_reads_all_cores_of_its_node(void **state)
+{
+	struct dp_scrub_view view;
+	struct dp_slot_view slot;
+	unsigned logs = 0;
+	uint64_t pass;
+	bool joined;
+	bool runs;
+
+	(void)state;
+	assert_int_equal(dp_process_scrub(process, 9, 0, &joined), QR_NOT_FOUND);
+	for (unsigned round = 0; round < 2; round++) {
+		pass = dp_process_scrub_of(process, 2, &runs).pass;
+		assert_false(runs);
+		assert_int_equal(dp_process_scrub(process, 2, 1 << 20, &joined), QR_OK);
+		assert_false(joined);
+		assert_true(dp_process_scrub_of(process, 2, &runs).pass != pass);
+		assert_true(wait_until(scrub_has_ended));
+	}
+	pass = dp_process_scrub_of(process, 2, &runs).pass;
+	for (unsigned number = 0; dp_process_view(process, number, &slot); number++) {
+		assert_true(dp_process_view_scrub(process, number, 0, &view));
+		assert_false(dp_process_view_scrub(process, number, 1, &view));
+		assert_string_equal(view.name, "events");
+		assert_int_equal(view.seen.pass, slot.node == 2 ? pass : 0);
+		assert_int_equal(view.seen.state, slot.node == 2 ? DP_SCRUB_DONE : DP_SCRUB_WAITS);
+		assert_int_equal(view.seen.passed_bytes, view.seen.total_bytes);
+		logs += slot.node == 2 && view.seen.verified_bytes > 0;
+	}
+	assert_int_equal(logs, 2);
+}
+
+static void links_and_scrubs_do_not_forget_each_other(void **state)
+{
+	uint64_t pass;
+	bool joined;
+	bool runs;
+
+	(void)state;
+	assert_int_equal(dp_process_scrub(process, 2, 0, &joined), QR_OK);
+	pass = dp_process_scrub_of(process, 2, &runs).pass;
+	assert_int_equal(dp_process_set_links(process, 2, qr_nodes_of(1)), QR_OK);
+	assert_int_equal(dp_process_scrub_of(process, 2, &runs).pass, pass);
+	assert_true(wait_until(scrub_has_ended));
+	assert_int_equal(dp_process_scrub(process, 2, 0, &joined), QR_OK);
+	assert_int_equal(dp_process_links(process, 2), qr_nodes_of(1));
+	assert_int_equal(dp_process_set_links(process, 2, 0), QR_OK);
+	assert_true(wait_until(scrub_has_ended));
+}
+
 static void ports_are_seen(void **state)
 {
 	struct dp_port_view view;
@@ -229,6 +293,8 @@ int main(void)
 		cmocka_unit_test(groups_of_both_cores_elect_a_leader),
 		cmocka_unit_test(a_leader_whose_links_are_down_is_replaced),
 		cmocka_unit_test(publishing_often_disturbs_nobody),
+		cmocka_unit_test(a_scrub_reads_all_cores_of_its_node),
+		cmocka_unit_test(links_and_scrubs_do_not_forget_each_other),
 		cmocka_unit_test(ports_are_seen),
 		cmocka_unit_test(it_stops_in_order),
 	};

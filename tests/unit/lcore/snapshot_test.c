@@ -11,26 +11,30 @@ static struct dp_snapshot snapshot;
 static uint32_t done;
 
 /** Every field is the same number, so that a torn copy shows. */
-static struct wire_status_group value_of(uint64_t number)
+static struct dp_group_view value_of(uint64_t number)
 {
-	struct wire_status_group value;
+	struct dp_group_view value;
 
 	memset(&value, 0, sizeof(value));
-	value.term = value.last = value.durable = value.commit = number;
-	value.elections = number;
+	value.status.term = value.status.last = value.status.durable = number;
+	value.status.elections = number;
+	value.scrub.pass = value.scrub.lost = number;
 	return value;
 }
 
-static bool is_whole(const struct wire_status_group *value)
+static bool is_whole(const struct dp_group_view *value)
 {
-	return value->term == value->last && value->last == value->durable &&
-	       value->durable == value->commit && value->commit == value->elections;
+	return value->status.term == value->status.last &&
+	       value->status.last == value->status.durable &&
+	       value->status.durable == value->status.elections &&
+	       value->status.elections == value->scrub.pass &&
+	       value->scrub.pass == value->scrub.lost;
 }
 
 static void what_was_never_written_is_not_read(void **state)
 {
 	struct dp_snapshot empty = {0};
-	struct wire_status_group value;
+	struct dp_group_view value;
 
 	(void)state;
 	assert_false(dp_snapshot_read(&empty, &value));
@@ -39,9 +43,9 @@ static void what_was_never_written_is_not_read(void **state)
 static void the_last_value_is_read(void **state)
 {
 	struct dp_snapshot own = {0};
-	struct wire_status_group first = value_of(1);
-	struct wire_status_group second = value_of(2);
-	struct wire_status_group value;
+	struct dp_group_view first = value_of(1);
+	struct dp_group_view second = value_of(2);
+	struct dp_group_view value;
 
 	(void)state;
 	dp_snapshot_write(&own, &first);
@@ -54,7 +58,7 @@ static void *write_many(void *context)
 {
 	(void)context;
 	for (uint64_t i = 1; i <= WRITES; i++) {
-		struct wire_status_group value = value_of(i);
+		struct dp_group_view value = value_of(i);
 
 		dp_snapshot_write(&snapshot, &value);
 	}
@@ -70,13 +74,13 @@ static void a_reader_beside_a_writer_sees_whole_values_that_grow(void **state)
 	(void)state;
 	assert_int_equal(pthread_create(&writer, NULL, write_many, NULL), 0);
 	while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) == 0) {
-		struct wire_status_group value;
+		struct dp_group_view value;
 
 		if (!dp_snapshot_read(&snapshot, &value))
 			continue;
 		assert_true(is_whole(&value));
-		assert_true(value.term >= last);
-		last = value.term;
+		assert_true(value.status.term >= last);
+		last = value.status.term;
 	}
 	assert_int_equal(pthread_join(writer, NULL), 0);
 }
