@@ -3,10 +3,12 @@
  * process has ended refuses, which is an answer like another.
  */
 #include "control/cli/admin.h"
+#include "control/cli/complain.h"
 #include "control/cli/heap.h"
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -79,6 +81,24 @@ const char *ctl_admin_accepted(char *answer, const char **ret_error)
 	answer[strcspn(answer, "\n")] = '\0';
 	*ret_error = strncmp(answer, error, strlen(error)) == 0 ? answer + strlen(error) : answer;
 	return NULL;
+}
+
+void ctl_admin_complain_of_absence(const char *run_dir, qr_node node, int error)
+{
+	char who[32] = "no node";
+
+	if (node != 0)
+		(void)snprintf(who, sizeof(who), "node %u does not", node);
+	if (error == EACCES || error == EPERM) {
+		ctl_complain("%s: %s: run this as the user of quorated, or as root", run_dir,
+			     strerrordesc_np(error));
+	} else if (error == EAGAIN || error == EWOULDBLOCK) {
+		ctl_complain("%s: a process does not answer: is its quorated stopped?", run_dir);
+	} else {
+		ctl_complain("%s run%s here: none of the sockets %s/admin-*.sock has it; start its "
+			     "quorated, or give --run-dir DIR",
+			     who, node != 0 ? "" : "s", run_dir);
+	}
 }
 
 /* The number behind `word` in a line; 0: none. */

@@ -17,6 +17,12 @@ char *ctl_admin_exchange(const char *socket_path, const char *command, qr_ns tim
 /** The text after "ok"; NULL: an error, whose text (one line) is in ret_error, within `answer`. */
 const char *ctl_admin_accepted(char *answer, const char **ret_error);
 
+/**
+ * Tell that no process hosts the node (0: any), and why nobody answered.
+ * @param error  errno of the latest exchange that failed; ENOENT: there was none.
+ */
+void ctl_admin_complain_of_absence(const char *run_dir, qr_node node, int error);
+
 /** What a node says of its links. */
 struct ctl_links {
 	qr_node node;

@@ -22,6 +22,8 @@ const struct ctl_command ctl_commands[] = {
 	{"verify", "check every block of a data directory, offline", ctl_launch_verify},
 	{"diff", "compare the logs of data directories, offline", ctl_launch_diff},
 	{"dump", "print the entries of a data directory, offline", ctl_launch_dump},
+	{"scrub", "read all logs of the nodes here, and have repaired what is damaged",
+	 ctl_scrub_run},
 	{"link list", "the links between nodes of this machine", ctl_link_list},
 	{"link down", "close a link, to see what a partition does", ctl_link_down},
 	{"link up", "open it again", ctl_link_up},

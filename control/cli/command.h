@@ -36,6 +36,7 @@ enum ctl_exit ctl_link_up(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_log_describe(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_log_list(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_read_run(int argc, char **argv, struct ctl_options *options);
+enum ctl_exit ctl_scrub_run(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_status_run(int argc, char **argv, struct ctl_options *options);
 
 #endif

@@ -7,7 +7,6 @@
 #include "control/cli/heap.h"
 #include "control/cli/table.h"
 #include "control/cli/target.h"
-#include "control/cli/units.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -58,17 +57,6 @@ struct arguments {
 	bool needs_both;
 };
 
-static qr_node parse_node(const char *text, struct argp_state *state)
-{
-	uint64_t node = 0;
-
-	if (ctl_units_parse_u64(text, QR_NODE_MAX, &node) != QR_OK || node == 0) {
-		ctl_options_refuse(state, "'%s' is no node: give a number from 1 to %d", text,
-				   QR_NODE_MAX);
-	}
-	return (qr_node)node;
-}
-
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
@@ -78,10 +66,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 		state->child_inputs[0] = arguments->options;
 		return 0;
 	case KEY_NODE:
-		arguments->node = parse_node(argument, state);
+		arguments->node = ctl_options_node(argument, state);
 		return 0;
 	case KEY_PEER:
-		arguments->peer = parse_node(argument, state);
+		arguments->peer = ctl_options_node(argument, state);
 		return 0;
 	case KEY_RUN_DIR:
 		arguments->run_dir = argument;
@@ -156,24 +144,6 @@ static bool ask(const struct arguments *arguments, const char *socket_path, stru
 	return answered;
 }
 
-static void complain_of_absence(const struct arguments *arguments, const char *run_dir, int error)
-{
-	char node[32] = "no node";
-
-	if (arguments->node != 0)
-		(void)snprintf(node, sizeof(node), "node %u does not", arguments->node);
-	if (error == EACCES || error == EPERM) {
-		ctl_complain("%s: %s: run this as the user of quorated, or as root", run_dir,
-			     strerrordesc_np(error));
-	} else if (error == EAGAIN || error == EWOULDBLOCK) {
-		ctl_complain("%s: a process does not answer: is its quorated stopped?", run_dir);
-	} else {
-		ctl_complain("%s run%s here: none of the sockets %s/admin-*.sock has it; start its "
-			     "quorated, or give --run-dir DIR",
-			     node, arguments->node != 0 ? "" : "s", run_dir);
-	}
-}
-
 static enum ctl_exit list(const struct arguments *arguments, const char *run_dir,
 			  const struct ctl_names *sockets)
 {
@@ -189,7 +159,7 @@ static enum ctl_exit list(const struct arguments *arguments, const char *run_dir
 			error = errno;
 	}
 	if (found.nodes == 0) {
-		complain_of_absence(arguments, run_dir, error);
+		ctl_admin_complain_of_absence(run_dir, arguments->node, error);
 	} else if (arguments->options->json) {
 		(void)json_dumpf(found.array, stdout, JSON_INDENT(2));
 		putchar('\n');
@@ -225,7 +195,7 @@ static const char *find_host(const struct arguments *arguments, const char *run_
 		if (hosts(arguments, sockets->names[i]))
 			return sockets->names[i];
 	}
-	complain_of_absence(arguments, run_dir, errno);
+	ctl_admin_complain_of_absence(run_dir, arguments->node, errno);
 	return NULL;
 }
 

@@ -88,3 +88,14 @@ void ctl_options_refuse(const struct argp_state *state, const char *format, ...)
 	argp_error(state, "%s", text); /* NOLINT(concurrency-mt-unsafe): there is one thread yet */
 	free(text);
 }
+
+qr_node ctl_options_node(const char *text, const struct argp_state *state)
+{
+	uint64_t node = 0;
+
+	if (ctl_units_parse_u64(text, QR_NODE_MAX, &node) != QR_OK || node == 0) {
+		ctl_options_refuse(state, "'%s' is no node: give a number from 1 to %d", text,
+				   QR_NODE_MAX);
+	}
+	return (qr_node)node;
+}

@@ -30,6 +30,9 @@ bool ctl_options_parse(const struct argp *argp, int argc, char **argv, void *inp
 void ctl_options_refuse(const struct argp_state *state, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/** The number of a node, or it is refused. */
+qr_node ctl_options_node(const char *text, const struct argp_state *state);
+
 static inline qr_ns ctl_options_timeout(const struct ctl_options *options, qr_ns otherwise)
 {
 	return options->timeout != 0 ? options->timeout : otherwise;

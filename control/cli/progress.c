@@ -19,6 +19,7 @@ void ctl_progress_init(struct ctl_progress *progress, FILE *stream, const char *
 	*progress = (struct ctl_progress){
 		.stream = ctl_terminal_is(stream) ? stream : NULL,
 		.verb = verb,
+		.noun = "records",
 		.total_bytes = total_bytes,
 		.started = now,
 		.drawn = now,
@@ -35,7 +36,7 @@ static size_t put_bar(char *line, size_t cells, double part)
 	return used;
 }
 
-size_t ctl_progress_format(const struct ctl_progress *progress, uint64_t records, uint64_t bytes,
+size_t ctl_progress_format(const struct ctl_progress *progress, uint64_t count, uint64_t bytes,
 			   char *ret_line, size_t cells)
 {
 	double part = 0;
@@ -48,8 +49,9 @@ size_t ctl_progress_format(const struct ctl_progress *progress, uint64_t records
 			       ? 1
 			       : (double)bytes / (double)progress->total_bytes;
 	}
-	(void)snprintf(tail, sizeof(tail), "%s records  %s  %s/s", ctl_units_count(records).text,
-		       ctl_units_bytes((double)bytes).text, ctl_units_bytes(progress->rate).text);
+	(void)snprintf(tail, sizeof(tail), "%s %s  %s  %s/s", ctl_units_count(count).text,
+		       progress->noun, ctl_units_bytes((double)bytes).text,
+		       ctl_units_bytes(progress->rate).text);
 	if (part > 0 && progress->rate > 1) {
 		double left = (double)progress->total_bytes * (1 - part) / progress->rate;
 
@@ -70,7 +72,7 @@ size_t ctl_progress_format(const struct ctl_progress *progress, uint64_t records
 	return ctl_terminal_fit(ret_line, cells);
 }
 
-void ctl_progress_update(struct ctl_progress *progress, uint64_t records, uint64_t bytes, qr_ns now)
+void ctl_progress_update(struct ctl_progress *progress, uint64_t count, uint64_t bytes, qr_ns now)
 {
 	char line[CTL_PROGRESS_LINE_BYTES];
 	double seconds;
@@ -88,7 +90,7 @@ void ctl_progress_update(struct ctl_progress *progress, uint64_t records, uint64
 	progress->drawn = now;
 	columns = ctl_terminal_columns(progress->stream);
 	line_bytes =
-		ctl_progress_format(progress, records, bytes, line, columns > 1 ? columns - 1 : 79);
+		ctl_progress_format(progress, count, bytes, line, columns > 1 ? columns - 1 : 79);
 	fprintf(progress->stream, "\r%.*s\033[K", (int)line_bytes, line);
 	(void)fflush(progress->stream);
 }

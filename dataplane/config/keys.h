@@ -98,6 +98,8 @@ struct dp_node_config *dp_config_node_add(struct dp_config *config, qr_node node
 struct dp_log_config *dp_config_log_add(struct dp_config *config, const char *name);
 /** A log's or cluster's name: 1..WIRE_NAME_MAX of letters, digits, '.', '_', '-', not '.' first. */
 bool dp_config_name_is_valid(const char *name);
+/** Bytes, with an optional suffix K, M, G or T. @return false: it is no size. */
+QR_MUST_USE bool dp_config_size(const char *text, uint64_t *ret_bytes);
 /** 1..QR_NODE_MAX in plain decimal; 0 when it is none. */
 qr_node dp_config_node_number(const char *text);
 

@@ -224,7 +224,7 @@ static void format_size(uint64_t bytes, char *text, size_t text_bytes)
 		       suffixes[i]);
 }
 
-static bool read_size(const char *text, uint64_t *ret_bytes)
+bool dp_config_size(const char *text, uint64_t *ret_bytes)
 {
 	unsigned shift = 0;
 	uint64_t value;
@@ -257,7 +257,7 @@ static enum qr_error parse_size(const struct dp_config_key *key, void *object, c
 	format_size(key->min, min, sizeof(min));
 	format_size(key->max, max, sizeof(max));
 	format_size(key->multiple, multiple, sizeof(multiple));
-	if (!read_size(text, &value) || value < key->min || value > key->max) {
+	if (!dp_config_size(text, &value) || value < key->min || value > key->max) {
 		return dp_config_complain(
 			problem, "%s = '%.80s' is not a size from %s to %s (suffix K, M, G or T)",
 			key->name, text, min, max);

@@ -22,11 +22,11 @@ import time
 import tap
 import wire
 from cluster import wait_for
-from segments import BLOCK, HEADER_BYTES, Segments, pread, pwrite
+from rot import LOGS, append_records, damage, record_of, settled_entries, verify, wrong_bits
+from segments import BLOCK, Segments, pread, pwrite
 from tap import Skip, check, diag, equal
 from traffic import Stream, line_of, numbers_of, stop_and_compare
 
-LOGS = {"demo": 1, "cold": 2}  # and their groups
 SCRUBBED = {"storage": {"scrub": "512M"}}
 RECORDS = 6000
 WINDOW_BLOCKS = (4 << 20) // BLOCK  # of SMALL: what is newer is read from memory
@@ -34,7 +34,6 @@ READ_BYTES = 16 << 10
 ANSWER_S = 2
 READ_S = 60  # all of a replica, while all of it is being repaired
 SCRUB_S = 150  # the minute, and a pass on a busy machine
-FLIPS = (1, 1, 2, 5)  # bits of an entry, and how often how many
 
 MIB = 1 << 20
 SNAPSHOT_BLOCKS = 128 * MIB // BLOCK  # of log, from one to the next
@@ -48,20 +47,6 @@ ROOM_BYTES = 4 * BULK_BYTES
 # Segments for that much; and nobody reads but the starts.
 LARGE = {"storage": {"segment": "16M", "stride": "4M", "window": "16M", "scrub": "0",
                      "segments_ahead": "2"}}
-
-
-def record_of(number):
-    """Of 2 to 3,000 bytes, now and then of several datagrams; all of it follows from its number."""
-    size = number * 7919 % 3000 if number % 307 else 40000
-    return b"%d " % number + (b"%d." % (number * 2654435761 % 2**32) * (size // 2))[:size]
-
-
-def append_records(nodes, log, numbers):
-    """With few in flight the entries are small and many, with more of them larger."""
-    half = len(numbers) // 2
-    for window, part in ((4, numbers[:half]), (64, numbers[half:])):
-        data = b"".join(record_of(number) + b"\n" for number in part)
-        nodes.quorate("append", log, "--window", str(window), input=data)
 
 
 # ---- what one replica gives ----
@@ -136,37 +121,7 @@ def check_replicas(nodes, log, records):
             check(data[:len(wanted)] == wanted, f"node {node} gave other records of {log}")
 
 
-# ---- damage ----
-
-
-def settled_entries(nodes, log):
-    """All entries of a log, when every node has noted them as durable and committed."""
-    nodes.wait_converged(log)
-    last = nodes.group(log)["replicas"][0]["last"]
-    files = [Segments(nodes.data(node), LOGS[log]) for node in nodes.nodes]
-    wait_for(lambda: all(each.slot().settled >= last for each in files), 10, f"{log} settled")
-    return list(files[0].entries(last))
-
-
-def wrong_bits(chance, entry):
-    """Some bits of its header, of its payload, of its padding, or of all of it."""
-    end = entry.blocks * BLOCK
-    parts = ((0, HEADER_BYTES), (HEADER_BYTES, entry.size), (entry.size, end), (0, end))
-    begin, end = chance.choice([part for part in parts if part[0] < part[1]])
-    return chance.sample(range(8 * begin, 8 * end), chance.choice(FLIPS))
-
-
-def damage(nodes, log, entries, chance):
-    """Wrong bits in each entry on all replicas but one. Returns {node: damaged entries}."""
-    damaged, flips = dict.fromkeys(nodes.nodes, 0), 0
-    for entry in entries:
-        for node in chance.sample(nodes.nodes, len(nodes.nodes) - 1):
-            bits = wrong_bits(chance, entry)
-            Segments(nodes.data(node), LOGS[log]).flip(entry, bits)
-            damaged[node] += 1
-            flips += len(bits)
-    diag(f"{log}: {flips} wrong bits in {len(entries)} entries, by node {damaged}")
-    return damaged
+# ---- repairs ----
 
 
 def repaired(nodes):
@@ -188,13 +143,6 @@ def wait_repaired(nodes, goal, timeout_s):
 
     now = wait_for(reached, timeout_s, f"entries repaired: {goal}")
     diag(f"after {time.monotonic() - start:.1f} s repaired: {now}, wanted {goal}")
-
-
-def verify(nodes, node):
-    """`quorate verify` of a stopped node: (exit status, what is wrong with each group)."""
-    done = subprocess.run([nodes.binary("quorate"), "verify", "--json", nodes.data(node)],
-                          stdout=subprocess.PIPE, check=False, timeout=60)
-    return done.returncode, [group["problem"] for group in json.loads(done.stdout)]
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ static char line[CTL_PROGRESS_LINE_BYTES];
 
 static void a_known_size_gives_a_bar_and_the_time_left(void **state)
 {
-	struct ctl_progress progress = {.verb = "append", .total_bytes = 4 << 20, .rate = 1 << 20};
+	struct ctl_progress progress = {
+		.verb = "append", .noun = "records", .total_bytes = 4 << 20, .rate = 1 << 20};
 
 	(void)state;
 	(void)ctl_progress_format(&progress, 12345, 1 << 20, line, 79);
@@ -20,7 +21,7 @@ static void a_known_size_gives_a_bar_and_the_time_left(void **state)
 
 static void an_unknown_size_gives_figures_only(void **state)
 {
-	struct ctl_progress progress = {.verb = "append", .rate = 1 << 20};
+	struct ctl_progress progress = {.verb = "append", .noun = "records", .rate = 1 << 20};
 
 	(void)state;
 	(void)ctl_progress_format(&progress, 1, 10, line, 79);
@@ -29,7 +30,8 @@ static void an_unknown_size_gives_figures_only(void **state)
 
 static void the_line_keeps_within_its_cells(void **state)
 {
-	struct ctl_progress progress = {.verb = "append", .total_bytes = UINT64_MAX, .rate = 1e9};
+	struct ctl_progress progress = {
+		.verb = "append", .noun = "records", .total_bytes = UINT64_MAX, .rate = 1e9};
 
 	(void)state;
 	for (size_t cells = 1; cells < 200; cells++) {

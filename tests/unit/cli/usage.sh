@@ -50,12 +50,14 @@ expect 'a link needs both ends' 2 'give --node N and --peer M' link down --node 
 expect 'a node has no link to itself' 2 'no link to itself' link up --node 1 --peer 1
 expect 'a node that does not run here' 1 'node 1 does not run here' \
 	link list --node 1 --run-dir "$work"
+expect 'a rate that is none' 2 "'fast' is no rate" scrub --rate fast
+expect 'nobody to scrub' 1 'no node runs here' scrub --run-dir "$work"
 expect 'doctor: an unknown profile' 2 'there are dev, lab and bare-metal' doctor --profile fast
 expect 'completion is for bash' 2 "'bash'" completion fish
 expect 'completion for bash' 0 'complete -o filenames -F _quorate quorate' completion bash
 
 # Every command explains itself, with an example.
-for command in status 'log list' 'log describe' append read doctor 'link list' 'link down' 'link up' completion; do
+for command in status 'log list' 'log describe' append read doctor scrub 'link list' 'link down' 'link up' completion; do
 	# shellcheck disable=SC2086 # two words
 	expect "help of '$command' has an example" 0 "quorate $command" help $command
 done
