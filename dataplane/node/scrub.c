@@ -227,11 +227,12 @@ static void skip(struct dp_scrub *scrub, struct dp_group *group, qr_index next, 
 		scrubbed->lost++;
 		scrubbed->unheard = scrubbed->unheard || group->lost_unheard;
 	} else if (scrub->damaged_index == scrub->index) {
-		scrubbed->damaged--; /* given up by a trim, with the damage */
+		scrubbed->damaged--; /* given up with the damage */
 	}
 	scrub->damaged_index = 0;
 	scrub->index = next;
-	scrubbed->next = next;
+	if (scrub->asked_runs)
+		scrubbed->next = next;
 }
 
 static void pass_over(struct dp_core *core, struct dp_group *group, enum qr_error error)
@@ -247,8 +248,12 @@ static void pass_over(struct dp_core *core, struct dp_group *group, enum qr_erro
 	}
 	found_damage(scrub, group);
 	/* As far as that goes, what is behind it is looked at. */
-	if (!is_tried_again(core, group))
-		skip(scrub, group, store_log_next_start(group->log, scrub->index), true);
+	if (!is_tried_again(core, group)) {
+		/* It is still here, but all have agreed to begin behind it. */
+		bool lost = scrub->index > store_log_start(group->log).before;
+
+		skip(scrub, group, store_log_next_start(group->log, scrub->index), lost);
+	}
 }
 
 /* ---- reading ---- */

@@ -2,6 +2,7 @@
  * The calm: nothing is wrong from here on, and everything must come back by itself, within bounds
  * (property 19). Then the links are tried once more, one at a time, and all nodes lose power.
  */
+#include "consensus/base/assert.h"
 #include "dataplane/node/state.h"
 #include "tests/sim/world.h"
 
@@ -134,6 +135,26 @@ static bool all_whole(const struct sim_world *world)
 	return true;
 }
 
+/** Passes of the scrub that were asked for end, and each damaged entry that they found has an end.
+ */
+static bool all_scrubbed(const struct sim_world *world)
+{
+	for (qr_node node = 1; node <= world->plan->node_count; node++) {
+		struct dp_core *core = world->nodes[node].core;
+		struct dp_scrub_group seen;
+
+		if (dp_core_scrub_ended(core) != world->nodes[node].published.scrub.pass)
+			return false;
+		for (uint32_t g = 0; dp_core_scrub_group(core, g, &seen) == QR_OK; g++) {
+			QR_ASSERT(seen.damaged == seen.repaired + seen.lost);
+			QR_ASSERT(seen.pass == 0 || seen.state != DP_SCRUB_WAITS);
+			QR_ASSERT(seen.state != DP_SCRUB_DONE || seen.next > seen.goal);
+			QR_ASSERT(seen.passed_bytes <= seen.total_bytes);
+		}
+	}
+	return true;
+}
+
 static void settle(struct sim_world *world)
 {
 	qr_term terms[SIM_GROUPS_MAX + 1] = {0};
@@ -143,6 +164,7 @@ static void settle(struct sim_world *world)
 	wait_for(world, sim_oracle_is_converged, QUIET_SECONDS_MAX * SECOND,
 		 "every replica has everything");
 	wait_for(world, all_whole, SCRUB_SECONDS_MAX * SECOND, "what others have is repaired");
+	wait_for(world, all_scrubbed, SCRUB_SECONDS_MAX * SECOND, "a pass of the scrub has ended");
 	check_terms(world, terms, "no faults");
 	sim_oracle_rest(world);
 }

@@ -177,6 +177,11 @@ void sim_node_start(struct sim_world *world, qr_node id)
 		sim_heard_forget(&node->heard[peer]);
 	node->up = true;
 	node->published = (struct dp_published){0};
+	if (world->plan->asks_scrub) {
+		node->published.scrub = (struct dp_scrub_request){
+			.pass = node->incarnation,
+			.bytes_per_second = world->plan->asked_bytes_per_second};
+	}
 	node->stopping = false;
 	node->operator_comes = false;
 	if (node->disk.lied)

@@ -285,4 +285,7 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t seconds)
 	plan->in_parts = one_in(&prng, 2);
 	plan->tries_links = one_in(&prng, 2);
 	choose_retention(plan, &prng);
+	plan->asks_scrub = one_in(&prng, 2);
+	plan->asked_bytes_per_second =
+		one_in(&prng, 2) ? 0 : (uint32_t)spread(&prng, 1u << 20, 1u << 22);
 }

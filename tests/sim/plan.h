@@ -103,6 +103,8 @@ struct sim_plan {
 	qr_ns retention_ns;
 	qr_ns retention_hold_ns;
 	uint32_t scrub_bytes_per_second;
+	bool asks_scrub; /* every start is followed by a pass that somebody asks for */
+	uint32_t asked_bytes_per_second;
 	uint32_t inflight_entries;
 	uint32_t inflight_bytes;
 	uint64_t fill_bytes_per_second;
