@@ -78,14 +78,14 @@ static void complain_of_lost(qr_node node, const struct ctl_scrub_log *log)
 						 (unsigned long long)lost->next - 1);
 		}
 	}
-	ctl_complain("node %u, log %s (group %u): no sound copy of %s %s%s%s: %s, scrub again; "
-		     "else restore the group's folder of one node from a backup. 'quorate verify' "
-		     "names the bytes of a stopped node",
+	ctl_complain("node %u, log %s (group %u): no sound copy of %s %s%s%s: %s, and scrub again; "
+		     "else put the segment of a backup in its place: 'quorate verify' of a stopped "
+		     "node names it",
 		     node, log->name, log->group, log->lost == 1 ? "entry" : "entries", text,
 		     log->lost > log->listed ? ", ..." : "",
 		     log->unheard ? ", and a replica did not answer" : "",
 		     log->unheard ? "start the replica that is away"
-				  : "if a replica is not part of the cluster now, bring it back");
+				  : "if there is another replica, bring it back");
 }
 
 static void complain_of(const struct ctl_scrub_node *node)
