@@ -47,7 +47,10 @@ struct dp_scrub_view {
 	struct dp_scrub_group seen;
 };
 
-/** The same of the scrub; `seen` is of the latest pass, also when that has just begun. */
+/**
+ * The same of the scrub; `seen` is of the latest pass, also when that has just begun.
+ * Threads: the main thread, which begins passes; so for dp_process_scrub_of.
+ */
 QR_MUST_USE bool dp_process_view_scrub(struct dp_process *process, unsigned number, uint32_t group,
 				       struct dp_scrub_view *ret_view);
 /** The latest pass that was asked for of a hosted node. */

@@ -66,11 +66,12 @@ static void a_second_pass_finds_nothing(void **state)
 
 	(void)state;
 	assert_true(rot_flip(story, node, 3));
-	for (uint64_t damaged = 1; damaged <= 1; damaged--) {
-		story_scrub(story, node, 0);
-		STORY_AWAIT(story, story_scrub_ended(story, node));
-		assert_int_equal(done(story, node).damaged, damaged);
-	}
+	story_scrub(story, node, 0);
+	STORY_AWAIT(story, story_scrub_ended(story, node));
+	assert_int_equal(done(story, node).damaged, 1);
+	story_scrub(story, node, 0);
+	STORY_AWAIT(story, story_scrub_ended(story, node));
+	assert_int_equal(done(story, node).damaged, 0);
 	story_end(story);
 }
 
