@@ -26,9 +26,11 @@ const struct ctl_command *ctl_command_find(int argc, char **argv, int *ret_words
 enum ctl_exit ctl_append_run(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_completion_run(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_doctor_run(int argc, char **argv, struct ctl_options *options);
+enum ctl_exit ctl_launch_backup(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_launch_bench(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_launch_diff(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_launch_dump(int argc, char **argv, struct ctl_options *options);
+enum ctl_exit ctl_launch_restore(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_launch_verify(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_link_down(int argc, char **argv, struct ctl_options *options);
 enum ctl_exit ctl_link_list(int argc, char **argv, struct ctl_options *options);

@@ -1,7 +1,7 @@
 /*
  * Commands that are programs of their own: `bench` is quorate-bench, which links the dataplane, and
- * `verify`, `diff` and `dump` are quorate-log. The program takes this process's place, so signals,
- * exit code and terminal are its own.
+ * `verify`, `diff`, `dump`, `backup` and `restore` are quorate-log. The program takes this
+ * process's place, so signals, exit code and terminal are its own.
  *
  * It is looked for next to this binary, then where the build tree has it, then where it is
  * installed.
@@ -100,6 +100,12 @@ static enum ctl_exit launch(const char *program, const char *build_folder, const
 	return result;
 }
 
+enum ctl_exit ctl_launch_backup(int argc, char **argv, struct ctl_options *options)
+{
+	(void)argc;
+	return launch("quorate-log", "storage", "backup", argv + 1, options);
+}
+
 enum ctl_exit ctl_launch_bench(int argc, char **argv, struct ctl_options *options)
 {
 	(void)argc;
@@ -116,6 +122,12 @@ enum ctl_exit ctl_launch_dump(int argc, char **argv, struct ctl_options *options
 {
 	(void)argc;
 	return launch("quorate-log", "storage", "dump", argv + 1, options);
+}
+
+enum ctl_exit ctl_launch_restore(int argc, char **argv, struct ctl_options *options)
+{
+	(void)argc;
+	return launch("quorate-log", "storage", "restore", argv + 1, options);
 }
 
 enum ctl_exit ctl_launch_verify(int argc, char **argv, struct ctl_options *options)

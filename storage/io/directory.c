@@ -32,7 +32,6 @@
 #define IDENTITY_MAGIC 0x314e5251u /* "QRN1" */
 #define IDENTITY_BYTES 24
 #define IDENTITY_NAME "node"
-#define LOCK_NAME "lock"
 #define PROBE_NAME "probe.tmp"
 #define TEMPORARY_SUFFIX ".tmp"
 #define SEGMENT_SUFFIX ".seg"
@@ -71,8 +70,7 @@ enum qr_error store_error_of(int number)
 	}
 }
 
-/** The failed system call's errno, told with the name that it was about. */
-static enum qr_error told(struct store_problem *problem, const char *name, int number)
+enum qr_error io_told(struct store_problem *problem, const char *name, int number)
 {
 	return store_problem_set(problem, store_error_of(number), "%s: %s", name,
 				 strerrordesc_np(number));
@@ -105,7 +103,7 @@ static enum qr_error write_file(int folder, const char *name, struct qr_span byt
 	(void)snprintf(temporary, sizeof(temporary), "%s" TEMPORARY_SUFFIX, name);
 	fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
 	if (fd < 0)
-		return told(problem, name, errno);
+		return io_told(problem, name, errno);
 	errno = ENOSPC; /* for a short write */
 	failed = pwrite(fd, bytes.data, bytes.size_bytes, 0) == (ssize_t)bytes.size_bytes &&
 				 fsync(fd) == 0
@@ -117,7 +115,7 @@ static enum qr_error write_file(int folder, const char *name, struct qr_span byt
 		failed = errno;
 	if (failed == 0 && fsync(folder) != 0)
 		failed = errno;
-	return failed == 0 ? QR_OK : told(problem, name, failed);
+	return failed == 0 ? QR_OK : io_told(problem, name, failed);
 }
 
 static bool ends_with(const char *name, const char *suffix)
@@ -128,8 +126,7 @@ static bool ends_with(const char *name, const char *suffix)
 	return length >= suffix_length && strcmp(name + length - suffix_length, suffix) == 0;
 }
 
-/** A directory stream of its own over an open folder. */
-static DIR *list(int folder)
+DIR *io_list(int folder)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
@@ -141,13 +138,13 @@ static DIR *list(int folder)
 
 /* ---- lock and identity ---- */
 
-static enum qr_error take_lock(struct store_directory *directory, const char *path, int how,
-			       struct store_problem *problem)
+enum qr_error io_take_lock(struct store_directory *directory, const char *path, int how,
+			   struct store_problem *problem)
 {
 	if (flock(directory->lock_fd, how | LOCK_NB) == 0)
 		return QR_OK;
 	if (errno != EWOULDBLOCK)
-		return told(problem, path, errno);
+		return io_told(problem, path, errno);
 	if (how == LOCK_SH) {
 		return store_problem_set(problem, QR_LOCKED,
 					 "%s is in use by a running node: stop it first", path);
@@ -167,15 +164,15 @@ static uint32_t identity_crc(const uint8_t bytes[IDENTITY_BYTES])
 	return qr_crc32c(0, copy, sizeof(copy));
 }
 
-static enum qr_error write_identity(int folder, uint64_t cluster, qr_node node,
-				    struct store_problem *problem)
+enum qr_error io_write_identity(int folder, const struct store_identity *identity,
+				struct store_problem *problem)
 {
 	uint8_t bytes[IDENTITY_BYTES] = {0};
 
 	store_put_u32(bytes, IDENTITY_MAGIC);
 	store_put_u16(bytes + 4, STORE_FORMAT_VERSION);
-	bytes[6] = node;
-	store_put_u64(bytes + 16, cluster);
+	bytes[6] = identity->node;
+	store_put_u64(bytes + 16, identity->cluster);
 	store_put_u32(bytes + 8, identity_crc(bytes));
 	return write_file(folder, IDENTITY_NAME, (struct qr_span){bytes, sizeof(bytes)}, problem);
 }
@@ -212,7 +209,7 @@ static enum qr_error read_identity(const struct store_directory *directory, cons
 	enum qr_error error = QR_CORRUPT;
 
 	if (fd < 0)
-		return errno == ENOENT ? QR_NOT_FOUND : told(problem, path, errno);
+		return errno == ENOENT ? QR_NOT_FOUND : io_told(problem, path, errno);
 	if (pread(fd, bytes, sizeof(bytes), 0) == (ssize_t)sizeof(bytes))
 		error = decode_identity(bytes, ret_identity);
 	(void)close(fd);
@@ -235,7 +232,7 @@ static enum qr_error read_identity(const struct store_directory *directory, cons
 
 static bool has_groups(int folder)
 {
-	DIR *stream = list(folder);
+	DIR *stream = io_list(folder);
 	const struct dirent *entry;
 	bool found = false;
 
@@ -261,7 +258,7 @@ static enum qr_error check_identity(const struct store_directory *directory, con
 						 "%s/" IDENTITY_NAME,
 						 path, path);
 		}
-		return write_identity(directory->fd, wanted->cluster, wanted->node, problem);
+		return io_write_identity(directory->fd, wanted, problem);
 	}
 	if (error != QR_OK)
 		return error;
@@ -319,7 +316,7 @@ static bool can_direct(int folder)
 
 	if (failed != ENOSPC && failed != EDQUOT)
 		return failed == 0;
-	fd = openat(folder, LOCK_NAME, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	fd = openat(folder, IO_LOCK_NAME, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (fd >= 0)
 		(void)close(fd);
 	return fd >= 0;
@@ -350,9 +347,7 @@ static int make_folder(const char *path, size_t parent_bytes)
 	return result;
 }
 
-/** The folder and those above it. A power loss later never takes the name of what was acknowledged.
- */
-static int make_path(const char *path)
+int io_make_path(const char *path)
 {
 	char part[PATH_MAX];
 	size_t size_bytes = strlen(path);
@@ -376,19 +371,19 @@ static enum qr_error open_all(struct store_directory *directory, const char *pat
 			      const struct store_identity *identity, bool direct,
 			      struct store_problem *problem)
 {
-	int made = make_path(path);
+	int made = io_make_path(path);
 	enum qr_error error;
 
 	if (made != 0)
-		return told(problem, path, made);
+		return io_told(problem, path, made);
 	directory->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory->fd < 0)
-		return told(problem, path, errno);
+		return io_told(problem, path, errno);
 	directory->lock_fd =
-		openat(directory->fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+		openat(directory->fd, IO_LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
 	if (directory->lock_fd < 0)
-		return told(problem, path, errno);
-	error = take_lock(directory, path, LOCK_EX, problem);
+		return io_told(problem, path, errno);
+	error = io_take_lock(directory, path, LOCK_EX, problem);
 	if (error == QR_OK)
 		error = check_identity(directory, path, identity, problem);
 	if (error != QR_OK)
@@ -401,7 +396,7 @@ static enum qr_error open_all(struct store_directory *directory, const char *pat
 			"or xfs, or run with --direct-io=off",
 			path);
 	}
-	return fsync(directory->fd) == 0 ? QR_OK : told(problem, path, errno);
+	return fsync(directory->fd) == 0 ? QR_OK : io_told(problem, path, errno);
 }
 
 /* NOLINTNEXTLINE(readability-function-size): six, and each is the caller's to say */
@@ -423,7 +418,18 @@ enum qr_error store_directory_open(const char *path, uint64_t cluster, qr_node n
 	return error;
 }
 
-enum qr_error store_directory_inspect(const char *path, struct store_directory *ret_directory,
+bool store_directory_is_in_use(const struct store_directory *directory)
+{
+	if (directory->lock_fd < 0)
+		return false;
+	if (flock(directory->lock_fd, LOCK_SH | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK;
+	(void)flock(directory->lock_fd, LOCK_UN);
+	return false;
+}
+
+enum qr_error store_directory_inspect(const char *path, bool running,
+				      struct store_directory *ret_directory,
 				      struct store_identity *ret_identity,
 				      struct store_problem *ret_problem)
 {
@@ -432,10 +438,10 @@ enum qr_error store_directory_inspect(const char *path, struct store_directory *
 
 	directory.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory.fd < 0)
-		return told(ret_problem, path, errno);
-	directory.lock_fd = openat(directory.fd, LOCK_NAME, O_RDONLY | O_CLOEXEC);
-	if (directory.lock_fd >= 0)
-		error = take_lock(&directory, path, LOCK_SH, ret_problem);
+		return io_told(ret_problem, path, errno);
+	directory.lock_fd = openat(directory.fd, IO_LOCK_NAME, O_RDONLY | O_CLOEXEC);
+	if (directory.lock_fd >= 0 && !running)
+		error = io_take_lock(&directory, path, LOCK_SH, ret_problem);
 	if (error == QR_OK) {
 		error = read_identity(&directory, path, ret_identity, ret_problem);
 		if (error == QR_NOT_FOUND) {
@@ -479,14 +485,14 @@ static bool parse_segment(const char *name, uint64_t *ret_segment)
 static enum qr_error scan_group(int folder, const char *name, struct store_extent *ret_segments,
 				struct store_problem *problem)
 {
-	DIR *stream = list(folder);
+	DIR *stream = io_list(folder);
 	const struct dirent *entry;
 	struct store_extent found = {.first = UINT64_MAX};
 	uint64_t end = 0;
 	uint64_t segment;
 
 	if (stream == NULL)
-		return told(problem, name, errno);
+		return io_told(problem, name, errno);
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
 	while ((entry = readdir(stream)) != NULL) {
 		if (ends_with(entry->d_name, TEMPORARY_SUFFIX))
@@ -532,7 +538,7 @@ static enum qr_error check_state(const struct store_directory *directory, int fo
 
 	if (fstatat(folder, STORE_STATE_NAME, &status, 0) != 0) {
 		if (errno != ENOENT)
-			return told(problem, name, errno);
+			return io_told(problem, name, errno);
 		return make_state(folder, directory->lost_data || segment_count > 0, problem);
 	}
 	if (status.st_size == (off_t)STATE_BYTES)
@@ -555,7 +561,7 @@ static enum qr_error create_snapshots(int folder, struct store_problem *problem)
 		store_snapshot_name(name, number);
 		fd = openat(folder, name, O_WRONLY | O_CREAT | O_CLOEXEC, FILE_MODE);
 		if (fd < 0 || close(fd) != 0)
-			return told(problem, name, errno);
+			return io_told(problem, name, errno);
 	}
 	return QR_OK;
 }
@@ -571,17 +577,17 @@ enum qr_error store_directory_group(struct store_directory *directory, qr_group 
 
 	store_group_name(name, group);
 	if (mkdirat(directory->fd, name, DIRECTORY_MODE) != 0 && errno != EEXIST)
-		return told(ret_problem, name, errno);
+		return io_told(ret_problem, name, errno);
 	folder = openat(directory->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
-		return told(ret_problem, name, errno);
+		return io_told(ret_problem, name, errno);
 	error = scan_group(folder, name, &segments, ret_problem);
 	if (error == QR_OK)
 		error = check_state(directory, folder, name, segments.count, ret_problem);
 	if (error == QR_OK)
 		error = create_snapshots(folder, ret_problem);
 	if (error == QR_OK && (fsync(folder) != 0 || fsync(directory->fd) != 0))
-		error = told(ret_problem, name, errno);
+		error = io_told(ret_problem, name, errno);
 	(void)close(folder);
 	if (error == QR_OK)
 		*ret_segments = segments;

@@ -2,6 +2,7 @@
  * What the files of storage/io share. Nobody outside includes this.
  *
  *   directory.c  the node's directory: lock, identity, group folders
+ *   fresh.c      one that is made of a backup
  *   starts.c     the node's start counter
  *   ring.c       creation; operations from submission to completion
  *   files.c      the bounded cache of open segments
@@ -13,8 +14,10 @@
 
 #include "storage/io/io.h"
 
+#include <dirent.h>
 #include <liburing.h>
 
+#define IO_LOCK_NAME "lock"
 #define IO_NONE UINT32_MAX
 /* The first snapshot file's place among the segments. */
 #define IO_SNAPSHOT_SEGMENT ((uint64_t)1 << 63)
@@ -24,6 +27,23 @@ enum qr_error store_problem_set(struct store_problem *problem, enum qr_error err
 				const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** errno or a negated result of the ring, as an error of ours. */
 enum qr_error store_error_of(int number);
+
+/** The failed system call's errno, told with the name that it was about. */
+enum qr_error io_told(struct store_problem *problem, const char *name, int number);
+
+/** A directory stream of its own over an open folder. */
+DIR *io_list(int folder);
+/**
+ * The folder and those above it. A power loss later never takes the name of what was acknowledged.
+ * @return 0 or errno.
+ */
+int io_make_path(const char *path);
+/** @param how  LOCK_EX or LOCK_SH. */
+enum qr_error io_take_lock(struct store_directory *directory, const char *path, int how,
+			   struct store_problem *problem);
+/** There whole and durable, or not at all. */
+enum qr_error io_write_identity(int folder, const struct store_identity *identity,
+				struct store_problem *problem);
 
 /* What a completion of the ring belongs to; with a number, in its user data. */
 enum io_user { IO_USER_REQUEST = 1, IO_USER_OPEN, IO_USER_CLOSE, IO_USER_PREPARE };

@@ -68,15 +68,39 @@ struct store_identity {
 };
 
 /**
- * Open the directory of a node that is not running, to look at it: writes nothing, shares the lock
- * with others that only look. Without a lock file (a copy) there is nothing to share.
+ * Open the directory of a node, to look at it: writes nothing, and shares the lock with others that
+ * only look. Without a lock file (a copy) there is nothing to share.
  *
+ * @param running  the node may run, or start meanwhile: the lock is left alone.
  * Errors: QR_NOT_FOUND, QR_LOCKED, QR_VERSION, QR_CORRUPT, QR_IO.
  */
-QR_MUST_USE enum qr_error store_directory_inspect(const char *path,
+QR_MUST_USE enum qr_error store_directory_inspect(const char *path, bool running,
 						  struct store_directory *ret_directory,
 						  struct store_identity *ret_identity,
 						  struct store_problem *ret_problem);
+
+/** Whether a process runs on a directory that was opened to look at it. It takes the lock for a
+ * moment, in which a start would be refused. */
+bool store_directory_is_in_use(const struct store_directory *directory);
+
+/**
+ * Begin a data directory that is made of a backup: it is there and empty, or comes to be, and is
+ * locked. Until it is sealed no node opens it.
+ *
+ * Errors: QR_CONFIG (not empty), QR_LOCKED, QR_NO_SPACE, QR_IO; ret_problem then names the cause
+ * and the next step.
+ */
+QR_MUST_USE enum qr_error store_directory_create(const char *path,
+						 struct store_directory *ret_directory,
+						 struct store_problem *ret_problem);
+/** It is a node's from here on. Durability: on stable media when this returns. */
+QR_MUST_USE enum qr_error store_directory_seal(struct store_directory *directory,
+					       const struct store_identity *identity,
+					       struct store_problem *ret_problem);
+/** Everything in it goes, as far as that is possible; the directory itself stays, empty. */
+void store_directory_discard(struct store_directory *directory);
+/** The folder of a group and its files, if they are there. */
+void store_directory_discard_group(struct store_directory *directory, qr_group group);
 
 /**
  * Make the group's folder, state file and snapshot files if they are not there. A state file that

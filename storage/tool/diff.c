@@ -242,7 +242,7 @@ static bool diff_group(const struct tool_options *options, qr_group group, bool 
 
 	memset(&comparison, 0, sizeof(comparison));
 	comparison.group = group;
-	comparison.count = options->directory_count;
+	comparison.count = options->operand_count;
 	open_sides(&comparison);
 	compare(&comparison);
 	if (options->json) {
@@ -284,7 +284,7 @@ static bool diff_all(const struct tool_options *options)
 
 	if (options->json)
 		(void)printf("{\"groups\":[");
-	while (next_group(options->directory_count, from, &group)) {
+	while (next_group(options->operand_count, from, &group)) {
 		from = (uint64_t)group + 1;
 		if (options->group_given && group != options->group)
 			continue;
@@ -306,15 +306,15 @@ int tool_diff(const struct tool_options *options)
 	uint32_t opened = 0;
 	int status = TOOL_FAILED;
 
-	while (opened < options->directory_count) {
-		if (tool_directory_open(options->directories[opened], &directories[opened],
+	while (opened < options->operand_count) {
+		if (tool_directory_open(options->operands[opened], false, &directories[opened],
 					&problem) != QR_OK) {
 			tool_complain(problem.text);
 			break;
 		}
 		opened++;
 	}
-	if (opened == options->directory_count && diff_all(options))
+	if (opened == options->operand_count && diff_all(options))
 		status = TOOL_OK;
 	while (opened > 0)
 		tool_directory_close(&directories[--opened]);

@@ -87,7 +87,7 @@ int tool_dump(const struct tool_options *options)
 		tool_complain("dump needs --group N");
 		return TOOL_USAGE;
 	}
-	if (tool_directory_open(options->directories[0], &directory, &problem) != QR_OK) {
+	if (tool_directory_open(options->operands[0], false, &directory, &problem) != QR_OK) {
 		tool_complain(problem.text);
 		return TOOL_FAILED;
 	}

@@ -1,7 +1,8 @@
 /*
  * Driving the engine's recovery over files that are only read. It asks for slots and strides, which
- * are served by pread; its first wish to write (zeros over a torn tail, a sync, a slot) says that
- * all entries have been given.
+ * are served by pread, strides by a thread (reads.c), so that they come while the caller is busy
+ * with those before; its first wish to write (zeros over a torn tail, a sync, a slot) says that all
+ * entries have been given.
  */
 #include "storage/tool/replica.h"
 
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,15 +58,16 @@ static void list_groups(struct tool_directory *directory)
 	qsort(directory->groups, directory->group_count, sizeof(qr_group), by_number);
 }
 
-enum qr_error tool_directory_open(const char *path, struct tool_directory *ret_directory,
+enum qr_error tool_directory_open(const char *path, bool running,
+				  struct tool_directory *ret_directory,
 				  struct store_problem *ret_problem)
 {
 	enum qr_error error;
 
 	memset(ret_directory, 0, sizeof(*ret_directory));
 	ret_directory->path = path;
-	error = store_directory_inspect(path, &ret_directory->directory, &ret_directory->identity,
-					ret_problem);
+	error = store_directory_inspect(path, running, &ret_directory->directory,
+					&ret_directory->identity, ret_problem);
 	if (error == QR_OK)
 		list_groups(ret_directory);
 	return error;
@@ -83,39 +86,6 @@ bool tool_directory_has(const struct tool_directory *directory, qr_group group)
 
 /* ---- serving reads ---- */
 
-static enum qr_error read_at(int fd, const struct store_op *op)
-{
-	uint32_t done = 0;
-
-	while (done < op->size_bytes) {
-		ssize_t size = pread(fd, op->data + done, op->size_bytes - done,
-				     (off_t)(op->offset_bytes + done));
-
-		if (size < 0)
-			return QR_IO;
-		if (size == 0)
-			return QR_NOT_FOUND;
-		done += (uint32_t)size;
-	}
-	return QR_OK;
-}
-
-static enum qr_error read_segment(struct tool_replica *replica, const struct store_op *op)
-{
-	char name[STORE_NAME_BYTES];
-
-	if (replica->segment_fd < 0 || replica->segment_open != op->segment) {
-		if (replica->segment_fd >= 0)
-			(void)close(replica->segment_fd);
-		store_segment_name(name, op->segment);
-		replica->segment_fd = openat(replica->folder, name, O_RDONLY | O_CLOEXEC);
-		replica->segment_open = op->segment;
-	}
-	if (replica->segment_fd < 0)
-		return errno == ENOENT ? QR_NOT_FOUND : QR_IO;
-	return read_at(replica->segment_fd, op);
-}
-
 static enum qr_error read_slots(const struct tool_replica *replica, uint8_t *bytes)
 {
 	const struct store_op op = {.data = bytes, .size_bytes = STORE_SLOTS * STORE_SLOT_BYTES};
@@ -124,32 +94,41 @@ static enum qr_error read_slots(const struct tool_replica *replica, uint8_t *byt
 
 	if (fd < 0)
 		return errno == ENOENT ? QR_CORRUPT : QR_IO;
-	error = read_at(fd, &op);
+	error = tool_read_at(fd, &op);
 	(void)close(fd);
 	return error == QR_NOT_FOUND ? QR_CORRUPT : error;
 }
 
-static void serve(struct tool_replica *replica)
+static void serve_op(struct tool_replica *replica, const struct store_op *op)
+{
+	struct store_completion completion = {.kind = op->kind, .group = op->group, .tag = op->tag};
+
+	if (op->kind == STORE_OP_READ) {
+		tool_reads_submit(replica->reads, op);
+	} else if (op->kind == STORE_OP_READ_SLOTS) {
+		completion.result = read_slots(replica, op->data);
+		store_log_complete(replica->log, &completion, 0);
+	} else { /* never carried out */
+		replica->ended = true;
+		/* Zeros go over the tail from the top down. */
+		if (op->kind == STORE_OP_WRITE || op->kind == STORE_OP_WRITE_LAZY)
+			replica->torn_blocks = store_log_torn_blocks(replica->log);
+	}
+}
+
+/** Begin with what the log asks for, and take what is done. @param waits  for one at least. */
+static void serve(struct tool_replica *replica, bool waits)
 {
 	struct store_op ops[OPS_MAX];
+	struct store_completion completion;
 	unsigned count = store_log_poll(replica->log, ops, OPS_MAX);
 
-	for (unsigned i = 0; i < count; i++) {
-		struct store_completion completion = {
-			.kind = ops[i].kind, .group = ops[i].group, .tag = ops[i].tag};
-
-		if (ops[i].kind == STORE_OP_READ_SLOTS) {
-			completion.result = read_slots(replica, ops[i].data);
-		} else if (ops[i].kind == STORE_OP_READ) {
-			completion.result = read_segment(replica, &ops[i]);
-		} else {
-			replica->ended = true;
-			/* Zeros go over the tail from the top down. */
-			if (ops[i].kind == STORE_OP_WRITE || ops[i].kind == STORE_OP_WRITE_LAZY)
-				replica->torn_blocks = store_log_torn_blocks(replica->log);
-			continue; /* never carried out */
-		}
+	for (unsigned i = 0; i < count; i++)
+		serve_op(replica, &ops[i]);
+	waits = waits && count == 0;
+	while (tool_reads_reap(replica->reads, waits, &completion)) {
 		store_log_complete(replica->log, &completion, 0);
+		waits = false;
 	}
 }
 
@@ -202,39 +181,42 @@ static enum qr_error create_log(struct tool_replica *replica,
 	replica->memory = aligned_alloc(MEMORY_ALIGN_BYTES, size_bytes);
 	if (replica->memory == NULL)
 		return QR_NO_MEMORY;
+	(void)madvise(replica->memory, size_bytes,
+		      MADV_HUGEPAGE); /* else reads are of 4 KiB pages */
 	qr_arena_init(&arena, replica->memory, size_bytes);
 	replica->log = store_log_create(&arena, &parameters);
-	return QR_OK;
+	replica->reads = tool_reads_create(replica->folder);
+	return replica->reads != NULL ? QR_OK : QR_NO_MEMORY;
 }
 
-static enum qr_error open_log(struct tool_replica *replica, const struct tool_directory *directory,
-			      qr_group group)
+enum qr_error tool_replica_slot(const struct tool_replica *replica, struct store_slot *ret_slot)
 {
 	static uint8_t slots[STORE_SLOTS * STORE_SLOT_BYTES];
 	enum qr_error error = read_slots(replica, slots);
 
-	if (error == QR_OK)
-		error = store_slot_choose(slots, &replica->slot);
+	return error == QR_OK ? store_slot_choose(slots, ret_slot) : error;
+}
+
+static enum qr_error look(struct tool_replica *replica, qr_group group)
+{
+	enum qr_error error = tool_replica_slot(replica, &replica->slot);
+
 	replica->segments = find_segments(replica->folder, replica->slot.start.segment);
 	if (error == QR_NOT_FOUND && replica->segments.count > 0)
 		return QR_CORRUPT;
 	if (error == QR_OK && replica->slot.group != group)
 		return QR_FOREIGN;
-	if (error == QR_OK)
-		error = create_log(replica, directory);
-	if (error == QR_OK) /* all of it is looked at, whatever a snapshot says */
-		store_recover_begin(replica->log, replica->segments, NULL);
 	replica->commit = replica->slot.settled.index;
 	return error;
 }
 
-enum qr_error tool_replica_open(const struct tool_directory *directory, qr_group group,
+enum qr_error tool_replica_look(const struct tool_directory *directory, qr_group group,
 				struct tool_replica *ret_replica, struct store_problem *ret_problem)
 {
 	char name[STORE_NAME_BYTES];
 	enum qr_error error;
 
-	*ret_replica = (struct tool_replica){.folder = -1, .segment_fd = -1};
+	*ret_replica = (struct tool_replica){.folder = -1};
 	store_group_name(name, group);
 	ret_replica->folder =
 		openat(directory->directory.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -243,7 +225,7 @@ enum qr_error tool_replica_open(const struct tool_directory *directory, qr_group
 			       directory->path, name, strerrordesc_np(errno));
 		return QR_IO;
 	}
-	error = open_log(ret_replica, directory, group);
+	error = look(ret_replica, group);
 	if (error != QR_OK) {
 		(void)snprintf(ret_problem->text, sizeof(ret_problem->text),
 			       "%s/%s/" STORE_STATE_NAME ": %s", directory->path, name,
@@ -253,16 +235,47 @@ enum qr_error tool_replica_open(const struct tool_directory *directory, qr_group
 	return error;
 }
 
+enum qr_error tool_replica_begin(const struct tool_directory *directory,
+				 struct tool_replica *replica, uint64_t first)
+{
+	struct store_extent segments = replica->segments;
+	enum qr_error error = create_log(replica, directory);
+
+	QR_ASSERT(first >= segments.first);
+	segments.count = first < segments.first + segments.count
+				 ? segments.first + segments.count - first
+				 : 0;
+	segments.first = first;
+	if (error == QR_OK) /* all of it is looked at, whatever a snapshot says */
+		store_recover_begin(replica->log, segments, NULL);
+	return error;
+}
+
+enum qr_error tool_replica_open(const struct tool_directory *directory, qr_group group,
+				struct tool_replica *ret_replica, struct store_problem *ret_problem)
+{
+	enum qr_error error = tool_replica_look(directory, group, ret_replica, ret_problem);
+
+	if (error != QR_OK)
+		return error;
+	error = tool_replica_begin(directory, ret_replica, ret_replica->segments.first);
+	if (error != QR_OK) {
+		(void)snprintf(ret_problem->text, sizeof(ret_problem->text), "%s: %s",
+			       directory->path, qr_error_text(error));
+		tool_replica_close(ret_replica);
+	}
+	return error;
+}
+
 void tool_replica_close(struct tool_replica *replica)
 {
-	if (replica->segment_fd >= 0)
-		(void)close(replica->segment_fd);
+	tool_reads_destroy(replica->reads); /* it writes into the memory */
+	replica->reads = NULL;
 	if (replica->folder >= 0)
 		(void)close(replica->folder);
 	free(replica->memory);
 	replica->memory = NULL;
 	replica->log = NULL;
-	replica->segment_fd = -1;
 	replica->folder = -1;
 }
 
@@ -272,9 +285,10 @@ enum qr_error tool_replica_next(struct tool_replica *replica, struct store_entry
 	struct store_recovered_entry recovered;
 	enum qr_error error;
 
+	serve(replica, false); /* what lies ahead is read meanwhile */
 	while ((error = store_recover_next(replica->log, &recovered)) == QR_AGAIN &&
 	       !replica->ended)
-		serve(replica);
+		serve(replica, true);
 	if (error == QR_AGAIN)
 		return QR_NOT_FOUND;
 	if (error != QR_OK)

@@ -8,10 +8,11 @@
 
 #include "storage/engine/recover.h"
 #include "storage/io/io.h"
+#include "storage/tool/reads.h"
 
 #define TOOL_GROUPS_MAX 4096
 
-/** A directory that nobody writes to meanwhile. */
+/** A directory that nobody writes to meanwhile, unless it was opened so. */
 struct tool_directory {
 	const char *path;
 	struct store_directory directory;
@@ -20,8 +21,11 @@ struct tool_directory {
 	qr_group groups[TOOL_GROUPS_MAX]; /* ascending */
 };
 
-/** Errors: those of store_directory_inspect. */
-QR_MUST_USE enum qr_error tool_directory_open(const char *path,
+/**
+ * @param running  a node may write to it meanwhile (store_directory_inspect).
+ * Errors: those of store_directory_inspect.
+ */
+QR_MUST_USE enum qr_error tool_directory_open(const char *path, bool running,
 					      struct tool_directory *ret_directory,
 					      struct store_problem *ret_problem);
 void tool_directory_close(struct tool_directory *directory);
@@ -29,8 +33,7 @@ bool tool_directory_has(const struct tool_directory *directory, qr_group group);
 
 struct tool_replica {
 	int folder;
-	int segment_fd;
-	uint64_t segment_open; /* the number of what segment_fd is */
+	struct tool_reads *reads;
 	struct store_extent segments;
 	uint8_t *memory;
 	struct store_log *log;
@@ -43,11 +46,24 @@ struct tool_replica {
 	qr_index commit; /* the highest that any header or slot names */
 };
 
-/** Errors: QR_NOT_FOUND (a new, empty group), QR_CORRUPT, QR_VERSION, QR_FOREIGN, QR_IO,
- * QR_NO_MEMORY. */
+/**
+ * Both of the next two: what the slots say and which segments are there, then entries from the
+ * first one on.
+ * Errors: QR_NOT_FOUND (a new, empty group), QR_CORRUPT, QR_VERSION, QR_FOREIGN, QR_IO,
+ * QR_NO_MEMORY.
+ */
 QR_MUST_USE enum qr_error tool_replica_open(const struct tool_directory *directory, qr_group group,
 					    struct tool_replica *ret_replica,
 					    struct store_problem *ret_problem);
+QR_MUST_USE enum qr_error tool_replica_look(const struct tool_directory *directory, qr_group group,
+					    struct tool_replica *ret_replica,
+					    struct store_problem *ret_problem);
+/** @param first  a segment, from which on the entries are wanted; it need not be there any more. */
+QR_MUST_USE enum qr_error tool_replica_begin(const struct tool_directory *directory,
+					     struct tool_replica *replica, uint64_t first);
+/** What the slots say by now. Errors: those of store_slot_choose; QR_IO. */
+QR_MUST_USE enum qr_error tool_replica_slot(const struct tool_replica *replica,
+					    struct store_slot *ret_slot);
 void tool_replica_close(struct tool_replica *replica);
 
 /**

@@ -36,13 +36,6 @@
 
 #define PIECE_BYTES (1u << 20)
 
-enum state { UNUSED, UNFINISHED, HEADER_ONLY, SOUND };
-
-struct file {
-	enum state state;
-	struct store_snapshot header; /* HEADER_ONLY, SOUND */
-};
-
 static void complain(struct tool_snapshots *snapshots, uint32_t number, enum qr_error why,
 		     const char *what)
 {
@@ -120,7 +113,7 @@ static bool is_given_too_early(const struct tool_replica *replica,
 }
 
 static enum qr_error examine_header(const struct tool_replica *replica, uint64_t cluster, int fd,
-				    struct file *file, const char **ret_what)
+				    struct tool_snapshot *file, const char **ret_what)
 {
 	static uint8_t block[STORE_SNAPSHOT_HEADER_BYTES];
 	size_t got = 0;
@@ -133,18 +126,18 @@ static enum qr_error examine_header(const struct tool_replica *replica, uint64_t
 	error = store_snapshot_decode(block, &file->header);
 	if (error == QR_NOT_FOUND ||
 	    (error == QR_OK && is_given_too_early(replica, &file->header))) {
-		file->state = UNFINISHED;
+		file->state = TOOL_SNAPSHOT_UNFINISHED;
 		return QR_OK;
 	}
 	if (error != QR_OK)
 		return error;
-	file->state = HEADER_ONLY;
+	file->state = TOOL_SNAPSHOT_HEADER_ONLY;
 	*ret_what = contradiction(replica, cluster, &file->header);
 	return *ret_what == NULL ? QR_OK : QR_CORRUPT;
 }
 
 static void examine_file(const struct tool_replica *replica, uint64_t cluster, uint32_t number,
-			 struct file *file, struct tool_snapshots *snapshots)
+			 struct tool_snapshot *file, struct tool_snapshots *snapshots)
 {
 	char name[STORE_NAME_BYTES];
 	const char *what = NULL;
@@ -152,15 +145,16 @@ static void examine_file(const struct tool_replica *replica, uint64_t cluster, u
 	enum qr_error error;
 	int fd;
 
+	file->number = number;
 	store_snapshot_name(name, number);
 	fd = openat(replica->folder, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return; /* as one that is empty */
 	error = fd < 0 ? QR_IO : examine_header(replica, cluster, fd, file, &what);
-	if (error == QR_OK && file->state == HEADER_ONLY) {
+	if (error == QR_OK && file->state == TOOL_SNAPSHOT_HEADER_ONLY) {
 		error = check_body(fd, &file->header, &sound);
 		if (error == QR_OK && sound)
-			file->state = SOUND;
+			file->state = TOOL_SNAPSHOT_SOUND;
 	}
 	if (error != QR_OK)
 		complain(snapshots, number, error, what);
@@ -169,17 +163,18 @@ static void examine_file(const struct tool_replica *replica, uint64_t cluster, u
 }
 
 /** Whether a start that begins with it finds all that follows it. */
-static bool is_usable(const struct tool_replica *replica, const struct file *file)
+static bool is_usable(const struct tool_replica *replica, const struct tool_snapshot *file)
 {
 	uint64_t first = replica->segments.first;
 
-	return file->state == SOUND &&
+	return file->state == TOOL_SNAPSHOT_SOUND &&
 	       (file->header.segment >= first ||
 		file->header.base.block >= first * replica->slot.geometry.segment_blocks);
 }
 
 /** Those that are never written over must be whole. */
-static void judge(const struct tool_replica *replica, const struct file files[STORE_SNAPSHOTS],
+static void judge(const struct tool_replica *replica,
+		  const struct tool_snapshot files[STORE_SNAPSHOTS],
 		  struct tool_snapshots *snapshots)
 {
 	uint64_t first = replica->segments.first;
@@ -187,15 +182,16 @@ static void judge(const struct tool_replica *replica, const struct file files[ST
 	bool usable = false;
 
 	for (uint32_t n = 0; n < STORE_SNAPSHOTS; n++) {
-		if (files[n].state >= HEADER_ONLY && files[n].header.serial > newest)
+		if (files[n].state >= TOOL_SNAPSHOT_HEADER_ONLY && files[n].header.serial > newest)
 			newest = files[n].header.serial;
 	}
 	for (uint32_t n = 0; n < STORE_SNAPSHOTS; n++) {
 		usable = usable || is_usable(replica, &files[n]);
-		snapshots->sound += files[n].state == SOUND;
-		snapshots->unfinished +=
-			files[n].state == UNFINISHED || files[n].state == HEADER_ONLY;
-		if (files[n].state == HEADER_ONLY && files[n].header.serial == newest) {
+		snapshots->sound += files[n].state == TOOL_SNAPSHOT_SOUND;
+		snapshots->unfinished += files[n].state == TOOL_SNAPSHOT_UNFINISHED ||
+					 files[n].state == TOOL_SNAPSHOT_HEADER_ONLY;
+		if (files[n].state == TOOL_SNAPSHOT_HEADER_ONLY &&
+		    files[n].header.serial == newest) {
 			complain(snapshots, n, QR_CORRUPT,
 				 "the newest one, and its body does not hold");
 		}
@@ -210,25 +206,34 @@ static void judge(const struct tool_replica *replica, const struct file files[ST
 }
 
 /** A start looks at them in order, up to the first that was never used. */
-static void find_gap(const struct file files[STORE_SNAPSHOTS], struct tool_snapshots *snapshots)
+static void find_gap(const struct tool_snapshot files[STORE_SNAPSHOTS],
+		     struct tool_snapshots *snapshots)
 {
 	for (uint32_t n = 1; n < STORE_SNAPSHOTS; n++) {
-		if (files[n - 1].state == UNUSED && files[n].state != UNUSED &&
-		    snapshots->error == QR_OK) {
+		if (files[n - 1].state == TOOL_SNAPSHOT_UNUSED &&
+		    files[n].state != TOOL_SNAPSHOT_UNUSED && snapshots->error == QR_OK) {
 			complain(snapshots, n - 1, QR_CORRUPT,
 				 "empty, so a start does not look at those behind it");
 		}
 	}
 }
 
+void tool_snapshots_read(const struct tool_replica *replica, uint64_t cluster,
+			 struct tool_snapshot ret_files[STORE_SNAPSHOTS],
+			 struct tool_snapshots *ret_snapshots)
+{
+	*ret_snapshots = (struct tool_snapshots){.error = QR_OK};
+	memset(ret_files, 0, STORE_SNAPSHOTS * sizeof(*ret_files));
+	for (uint32_t n = 0; n < STORE_SNAPSHOTS; n++)
+		examine_file(replica, cluster, n, &ret_files[n], ret_snapshots);
+}
+
 void tool_snapshots_examine(const struct tool_replica *replica, uint64_t cluster,
 			    struct tool_snapshots *ret_snapshots)
 {
-	struct file files[STORE_SNAPSHOTS] = {0};
+	struct tool_snapshot files[STORE_SNAPSHOTS];
 
-	*ret_snapshots = (struct tool_snapshots){.error = QR_OK};
-	for (uint32_t n = 0; n < STORE_SNAPSHOTS; n++)
-		examine_file(replica, cluster, n, &files[n], ret_snapshots);
+	tool_snapshots_read(replica, cluster, files, ret_snapshots);
 	judge(replica, files, ret_snapshots);
 	find_gap(files, ret_snapshots);
 }

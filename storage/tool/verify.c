@@ -144,7 +144,7 @@ int tool_verify(const struct tool_options *options)
 	int status = TOOL_OK;
 	bool first = true;
 
-	if (tool_directory_open(options->directories[0], &directory, &problem) != QR_OK) {
+	if (tool_directory_open(options->operands[0], false, &directory, &problem) != QR_OK) {
 		tool_complain(problem.text);
 		return TOOL_FAILED;
 	}

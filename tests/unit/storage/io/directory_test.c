@@ -209,12 +209,14 @@ static void a_tool_looks_only_when_no_node_runs(void **state)
 	struct store_directory other;
 
 	(void)state;
-	assert_int_equal(store_directory_inspect(path, &other, &identity, &problem), QR_NOT_FOUND);
+	assert_int_equal(store_directory_inspect(path, false, &other, &identity, &problem),
+			 QR_NOT_FOUND);
 	assert_int_equal(open_as(CLUSTER, 3), QR_OK);
-	assert_int_equal(store_directory_inspect(path, &other, &identity, &problem), QR_LOCKED);
+	assert_int_equal(store_directory_inspect(path, false, &other, &identity, &problem),
+			 QR_LOCKED);
 	assert_non_null(strstr(problem.text, "running node"));
 	store_directory_close(&directory);
-	assert_int_equal(store_directory_inspect(path, &other, &identity, &problem), QR_OK);
+	assert_int_equal(store_directory_inspect(path, false, &other, &identity, &problem), QR_OK);
 	assert_true(identity.cluster == CLUSTER && identity.node == 3);
 	assert_int_equal(open_as(CLUSTER, 3), QR_LOCKED);
 	store_directory_close(&other);

@@ -150,6 +150,12 @@ static void save_term(struct files_log *files)
 
 enum qr_error files_append(struct files_log *files, uint32_t payload_bytes, uint8_t fill)
 {
+	return files_append_saying(files, payload_bytes, fill, 0);
+}
+
+enum qr_error files_append_saying(struct files_log *files, uint32_t payload_bytes, uint8_t fill,
+				  qr_index commit)
+{
 	enum qr_error error = store_entry_open(files->log, 1, RAFT_ENTRY_DATA, payload_bytes);
 	qr_index last;
 
@@ -157,7 +163,7 @@ enum qr_error files_append(struct files_log *files, uint32_t payload_bytes, uint
 		return error;
 	save_term(files);
 	memset(store_entry_take(files->log, payload_bytes), fill, payload_bytes);
-	(void)store_entry_close(files->log, 1, 0, 0);
+	(void)store_entry_close(files->log, 1, commit, 0);
 	last = store_log_last(files->log);
 	store_write(files->log, last, last, 1);
 	return QR_OK;

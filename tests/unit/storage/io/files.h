@@ -37,5 +37,8 @@ void files_turn(struct files_log *files);
 void files_drain(struct files_log *files);
 /** Lay out one entry filled with `fill`, and have it written. */
 enum qr_error files_append(struct files_log *files, uint32_t payload_bytes, uint8_t fill);
+/** The same, with a header that says what is committed. */
+enum qr_error files_append_saying(struct files_log *files, uint32_t payload_bytes, uint8_t fill,
+				  qr_index commit);
 
 #endif
