@@ -120,6 +120,8 @@ static void finish_group(struct dp_core *core, struct dp_group *group, enum dp_s
 {
 	struct dp_scrub_group *scrubbed = &group->scrubbed;
 
+	if (core->scrub.damaged_index != 0)
+		scrubbed->damaged--; /* what became of it is not known */
 	scrubbed->state = state;
 	if (state == DP_SCRUB_DONE) {
 		scrubbed->passed_bytes = scrubbed->total_bytes;
@@ -176,8 +178,11 @@ static void found_sound(struct dp_scrub *scrub, struct dp_group *group,
 	struct dp_scrub_group *scrubbed = &group->scrubbed;
 	qr_block end = at->block + at->blocks;
 
-	if (scrub->damaged_index == at->index)
+	if (scrub->damaged_index == at->index) {
 		scrubbed->repaired++;
+	} else if (scrub->damaged_index != 0) {
+		scrubbed->damaged--; /* the log begins behind it by now */
+	}
 	scrub->damaged_index = 0;
 	scrub->unready_until_ns = 0;
 	scrubbed->next = at->index + 1;
