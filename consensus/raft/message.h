@@ -32,7 +32,8 @@ struct raft_entry {
 struct raft_hard_state {
 	qr_term term;
 	qr_node vote;
-	bool amnesia; /* what was here before is lost, and the log with it: recall.c */
+	bool amnesia;  /* what was here before is lost, and the log with it: recall.c */
+	uint64_t life; /* 0, or what the latest life after such a loss is told by */
 	uint64_t generation;
 };
 
@@ -67,8 +68,9 @@ enum raft_message_kind {
  * One flat message for every kind; fields that a kind does not use are 0.
  *
  *   kind              index, log_term            other
- *   PRE_VOTE, VOTE    candidate's last entry     transfer: the leader asked for this election
- *   *_VOTE_REPLY      -                          reject
+ *   PRE_VOTE, VOTE    candidate's last entry     transfer: the leader asked for this election;
+ * round: its life
+ *   *_VOTE_REPLY      -                          reject; round, of the request
  *   APPEND            the entry before (prev)    commit, next_term, last
  *   APPEND_REPLY      matched and durable index  hint_index: matched index; round
  *     with reject     the refused prev index     hint_index, hint_term: where to look next; round
@@ -104,7 +106,7 @@ struct raft_message {
 	const struct raft_entry *entries; /* incoming APPEND: last - index of them */
 	bool reject;
 	bool transfer;
-	bool amnesia;	     /* a reply that counts for nothing: recall.c */
+	bool amnesia;	     /* the sender counts for nothing: recall.c */
 	bool full;	     /* the sender's disk has no room: not set and not read by consensus */
 	qr_index hint_index; /* reject: where to look next (Raft §5.3 end); success: matched */
 	qr_term hint_term;

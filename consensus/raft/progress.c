@@ -2,10 +2,10 @@
  * The leader's view of one follower (figure 2: nextIndex, matchIndex), as values: nothing here
  * sends.
  *
- * Invariants: match < next <= last + 1, and match only rises while the leader leads. `match` counts
- * durable entries only. In REPLICATE the entries between match and next are in flight, and the
- * window bounds them in number and in blocks; one entry larger than the window goes alone, so that
- * nothing is ever too large to be sent.
+ * Invariants: match < next <= last + 1, and match only rises while the leader leads, unless its
+ * follower loses all that it had (recall.c). `match` counts durable entries only. In REPLICATE the
+ * entries between match and next are in flight, and the window bounds them in number and in blocks;
+ * one entry larger than the window goes alone, so that nothing is ever too large to be sent.
  */
 #include "consensus/raft/internal.h"
 

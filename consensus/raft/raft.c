@@ -153,8 +153,8 @@ static void answer_stale(struct raft_group *group, const struct raft_message *me
 }
 
 /*
- * PreVote speaks of a term that nobody is in yet: asking and granting move no term. Nor does who
- * has forgotten its own.
+ * PreVote speaks of a term that nobody is in yet: asking and granting move no term. Nor does
+ * RECALL, which says only that its sender has forgotten its own.
  */
 static bool moves_term(const struct raft_message *message)
 {

@@ -47,7 +47,7 @@ struct raft_recovered {
  * PROBE: the leader looks for the place where the logs meet, one empty APPEND at a time.
  * REPLICATE: it was found; ranges are pipelined. A follower whose log cannot be compared, because
  * its entries are older than RAFT_TERM_RUNS_MAX elections or because it lost what it had
- * acknowledged, stays in PROBE: that is where an operator sees it.
+ * acknowledged and does not say so, stays in PROBE: that is where an operator sees it.
  */
 enum raft_progress_state { RAFT_PROBE, RAFT_REPLICATE };
 

@@ -13,8 +13,7 @@
  *      highest of those told, which this replica enters like any other. A majority will not do: the
  *      one candidate that has the vote may be the one that was not asked (Michael et al.,
  *      "Recovering Shared Objects Without Stable Storage", 2017, of Viewstamped Replication).
- *      Its own candidacies are over: who granted it a vote is in that term, and who did not will
- *      not, having heard of the loss.
+ *      Its own candidacies are over: requests name the life that asks, and so do grants (vote.c).
  *   2. The leader of the term that it is in has committed an entry of that term, and all up to
  *      there is on stable media here. Whatever was committed with this replica's help is part of
  *      it: the leader was elected with a vote that came from there (Leader Completeness).

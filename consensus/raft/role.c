@@ -179,6 +179,7 @@ void raft_role_remember(struct raft_group *group, struct raft_effects *effects)
 	QR_ASSERT(group->role == RAFT_FOLLOWER && group->leader != 0);
 	QR_ASSERT(group->state.amnesia);
 	group->state.amnesia = false;
+	group->state.life = group->recall_round;
 	save_state(group, group->state.term, group->leader, effects);
 }
 

@@ -40,6 +40,7 @@ static void ask_voters(const struct raft_group *group, enum raft_message_kind ki
 		request->index = group->last;
 		request->log_term = raft_term_at(group, group->last);
 		request->transfer = transfer;
+		request->round = group->state.life;
 	}
 }
 
@@ -99,15 +100,23 @@ bool raft_vote_is_held_off(const struct raft_group *group, const struct raft_mes
 	return group->role == RAFT_LEADER || group->now_ns < group->lease_until_ns;
 }
 
+static struct raft_message *answer(const struct raft_group *group,
+				   const struct raft_message *request, struct raft_effects *effects)
+{
+	bool pre = request->kind == RAFT_MESSAGE_PRE_VOTE;
+	struct raft_message *reply = raft_send(
+		group, effects, pre ? RAFT_MESSAGE_PRE_VOTE_REPLY : RAFT_MESSAGE_VOTE_REPLY,
+		request->from);
+
+	reply->round = request->round;
+	return reply;
+}
+
 /* Say no, in the own term: an asker that is behind learns it. */
 void raft_vote_refuse(const struct raft_group *group, const struct raft_message *request,
 		      struct raft_effects *effects)
 {
-	bool pre = request->kind == RAFT_MESSAGE_PRE_VOTE;
-
-	raft_send(group, effects, pre ? RAFT_MESSAGE_PRE_VOTE_REPLY : RAFT_MESSAGE_VOTE_REPLY,
-		  request->from)
-		->reject = true;
+	answer(group, request, effects)->reject = true;
 }
 
 /* "The later term is more up-to-date; if equal terms, the longer log is" (Raft §5.4.1). */
@@ -151,14 +160,13 @@ void raft_vote_request(struct raft_group *group, const struct raft_message *requ
 		return;
 	}
 	if (request->kind == RAFT_MESSAGE_PRE_VOTE) {
-		raft_send(group, effects, RAFT_MESSAGE_PRE_VOTE_REPLY, request->from)->term =
-			request->term;
+		answer(group, request, effects)->term = request->term;
 		return;
 	}
 	if (group->state.vote == 0)
 		raft_role_record_vote(group, request->from, effects);
 	raft_role_arm_election(group);
-	raft_send(group, effects, RAFT_MESSAGE_VOTE_REPLY, request->from);
+	(void)answer(group, request, effects);
 }
 
 /*
@@ -179,7 +187,8 @@ void raft_vote_reply(struct raft_group *group, const struct raft_message *reply,
 	qr_nodes from = qr_nodes_of(reply->from);
 
 	QR_ASSERT(reply->kind != RAFT_MESSAGE_VOTE_REPLY || reply->term == group->state.term);
-	if (!is_awaited(group, reply))
+	/* What was granted to this replica before it lost its log was granted for that log. */
+	if (!is_awaited(group, reply) || reply->round != group->state.life)
 		return;
 	if (((group->votes_granted | group->votes_rejected) & from) != 0)
 		return;

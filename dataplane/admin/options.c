@@ -25,7 +25,7 @@ static const struct argp_option descriptions[] = {
 	{"data", OPTION_DATA, "DIRECTORY", 0, "Data directory, with exactly one --node", 0},
 	{"lost-data", OPTION_LOST_DATA, NULL, 0,
 	 "The node's disk was replaced: it counts for nothing until all others have filled it. "
-	 "Needed once, with exactly one --node",
+	 "Until it is ready once; with exactly one --node",
 	 0},
 	{"direct-io", OPTION_DIRECT_IO, "on|off", 0,
 	 "off: for file systems without O_DIRECT; shown in every banner", 0},

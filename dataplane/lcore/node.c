@@ -28,8 +28,11 @@ enum qr_error dp_host_open_directory(struct dp_process *process, struct dp_host 
 		return error;
 	}
 	host->has_directory = true;
-	host->directory.lost_data = host->config->lost_data;
-	return QR_OK;
+	if (host->config->lost_data)
+		error = store_directory_lose(&host->directory, host->config->data, &store);
+	if (error != QR_OK)
+		dp_complain(problem, "node %u: %s", host->node, store.text);
+	return error;
 }
 
 /* ---- cores ---- */
@@ -97,6 +100,17 @@ static enum qr_error open_groups(struct dp_host *host, struct dp_slot *slot,
 	return QR_OK;
 }
 
+/** What was lost is marked as lost, group by group. */
+static enum qr_error all_are_there(struct dp_host *host, struct dp_problem *problem)
+{
+	struct store_problem store = {""};
+	enum qr_error error = store_directory_found(&host->directory, &store);
+
+	if (error != QR_OK)
+		dp_complain(problem, "node %u: %s", host->node, store.text);
+	return error;
+}
+
 static enum qr_error build_inboxes(struct dp_slot *slot, struct dp_problem *problem)
 {
 	for (uint8_t from = 0; from < slot->cores; from++) {
@@ -151,7 +165,7 @@ enum qr_error dp_host_build(struct dp_process *process, struct dp_host *host,
 		if (error != QR_OK)
 			return error;
 	}
-	return QR_OK;
+	return all_are_there(host, problem);
 }
 
 static void drain_inbox(struct rte_ring *inbox)

@@ -69,7 +69,7 @@ static void propose(struct dp_core *core, struct dp_group *group)
 	times->closed_ns = core->now_ns;
 	group->open_records = 0;
 	core->stats.entries_closed++;
-	dp_replicate_grew(core, group, (uint64_t)entry.blocks * QR_BLOCK_BYTES);
+	dp_replicate_grew(core, group, STORE_ENTRY_HEADER_BYTES + entry.payload_bytes);
 	if (entry.kind == RAFT_ENTRY_DATA) {
 		qr_histogram_record(&core->stats.stages[WIRE_STAGE_BATCH],
 				    core->now_ns - group->opened_ns);

@@ -40,6 +40,9 @@ static void group_create(struct dp_group *group, struct qr_arena *arena,
 
 	if (config->configuration.voters == 0)
 		parameters.configuration.voters = config->replicas;
+	/* The others can do without this one; else nobody would ever fill it. */
+	parameters.forgets =
+		raft_configuration_has_quorum(&parameters.configuration, ~qr_nodes_of(own->node));
 	log = store_log_create(arena, &parameters);
 	sessions = dp_sessions_create(arena, own->sessions_max);
 	assembly = dp_assembly_create(arena);
@@ -568,8 +571,10 @@ static void visit_groups(struct dp_core *core)
 
 static void send_groups(struct dp_core *core)
 {
-	for (uint32_t g = 0; g < core->group_count; g++) {
-		struct dp_group *group = &core->groups[g];
+	for (uint32_t n = 0; n < core->group_count; n++) {
+		/* Another one is first in each turn: they share the buffers, and the pace of
+		 * filling. */
+		struct dp_group *group = &core->groups[(core->turn + n) % core->group_count];
 
 		if (group->dirty && group->phase == DP_PHASE_RUNNING)
 			send_group(core, group);

@@ -44,13 +44,23 @@ static bool is_recent(const struct dp_core *core, qr_ns at_ns)
 	return at_ns != 0 && core->now_ns - at_ns < core->config.election_timeout_ns;
 }
 
+/** What it has decides something: it has not lost what it promised (raft.h). */
+static bool counts(const struct dp_group *group, qr_node node)
+{
+	const struct raft_progress *progress = raft_progress_of(&group->raft, node);
+
+	return progress == NULL || !progress->amnesia;
+}
+
 bool dp_handover_quorum_has_room(const struct dp_core *core, const struct dp_group *group)
 {
 	qr_nodes nodes = dp_group_members(group);
 
 	for (uint32_t p = 0; p < core->peer_count; p++) {
-		if (is_recent(core, group->links[p].full_ns))
-			nodes &= ~qr_nodes_of(core->peers[p].config.node);
+		qr_node node = core->peers[p].config.node;
+
+		if (is_recent(core, group->links[p].full_ns) || !counts(group, node))
+			nodes &= ~qr_nodes_of(node);
 	}
 	return raft_configuration_has_quorum(&group->raft.configuration, nodes);
 }
@@ -67,7 +77,8 @@ static qr_nodes nodes_with_room(const struct dp_core *core, const struct dp_grou
 	qr_nodes nodes = 0;
 
 	for (uint32_t p = 0; p < core->peer_count; p++) {
-		if (is_recent(core, group->links[p].room_ns))
+		if (is_recent(core, group->links[p].room_ns) &&
+		    counts(group, core->peers[p].config.node))
 			nodes |= qr_nodes_of(core->peers[p].config.node);
 	}
 	return nodes;
@@ -81,7 +92,7 @@ static qr_node find_target(const struct dp_core *core, const struct dp_group *gr
 		qr_node node = core->peers[(core->turn + n) % core->peer_count].config.node;
 		const struct raft_progress *progress = raft_progress_of(&group->raft, node);
 
-		if (qr_nodes_has(nodes, node) && progress != NULL && !progress->amnesia &&
+		if (qr_nodes_has(nodes, node) && progress != NULL &&
 		    progress->match == group->raft.last &&
 		    raft_configuration_is_voter(&group->raft.configuration, node))
 			return node;

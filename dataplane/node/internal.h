@@ -147,7 +147,7 @@ void dp_replicate_ack(struct dp_core *core, struct dp_group *group, struct dp_pe
  */
 bool dp_replicate_pump(struct dp_core *core, struct dp_group *group);
 /** The leader's log is longer by so much: so much more may go to those that lag. */
-void dp_replicate_grew(struct dp_core *core, const struct dp_group *group, uint64_t bytes);
+void dp_replicate_grew(const struct dp_core *core, struct dp_group *group, uint64_t bytes);
 void dp_replicate_stop(struct dp_core *core, struct dp_group *group);
 qr_ns dp_replicate_deadline(const struct dp_core *core, const struct dp_group *group);
 

@@ -56,6 +56,7 @@ static void release_reader(struct dp_link *link)
 	if (link->reader != NULL)
 		dp_reader_release(link->reader);
 	link->reader = NULL;
+	link->grown_bytes = 0;
 }
 
 void dp_replicate_stop(struct dp_core *core, struct dp_group *group)
@@ -72,11 +73,6 @@ void dp_replicate_stop(struct dp_core *core, struct dp_group *group)
 
 /* ---- the pace of filling ---- */
 
-static qr_ns fill_time_ns(const struct dp_core *core, uint64_t bytes)
-{
-	return bytes * 1000000000u / core->config.fill_bytes_per_second;
-}
-
 /** Nothing is being committed that should be: it may be the follower that is missing for it. */
 static bool is_needed(const struct dp_core *core, const struct dp_group *group)
 {
@@ -87,29 +83,37 @@ static bool is_needed(const struct dp_core *core, const struct dp_group *group)
 static bool is_paced(const struct dp_core *core, const struct dp_group *group,
 		     const struct dp_link *link)
 {
-	return link->reader != NULL && core->now_ns < core->fill_at_ns && !is_needed(core, group);
+	return link->reader != NULL && link->grown_bytes == 0 && core->now_ns < core->fill_at_ns &&
+	       !is_needed(core, group);
 }
 
-static void fill_sent(struct dp_core *core, uint64_t bytes)
+static void fill_sent(struct dp_core *core, struct dp_link *link, uint64_t bytes)
 {
+	uint64_t grown_bytes = bytes < link->grown_bytes ? bytes : link->grown_bytes;
+
 	if (core->config.fill_bytes_per_second == 0)
 		return;
+	link->grown_bytes -= grown_bytes;
 	if (core->fill_at_ns + FILL_BURST_NS < core->now_ns)
 		core->fill_at_ns = core->now_ns - FILL_BURST_NS;
-	core->fill_at_ns += fill_time_ns(core, bytes);
+	core->fill_at_ns +=
+		(bytes - grown_bytes) * 1000000000u / core->config.fill_bytes_per_second;
 }
 
-void dp_replicate_grew(struct dp_core *core, const struct dp_group *group, uint64_t bytes)
+void dp_replicate_grew(const struct dp_core *core, struct dp_group *group, uint64_t bytes)
 {
-	qr_ns time_ns = 0;
+	/* One that does not answer saves up no more than may be on its way to it. */
+	uint64_t most_bytes = core->config.inflight_bytes;
 
-	if (core->config.fill_bytes_per_second == 0)
-		return;
 	for (uint32_t p = 0; p < core->peer_count; p++) {
-		if (group->links[p].reader != NULL)
-			time_ns += fill_time_ns(core, bytes);
+		struct dp_link *link = &group->links[p];
+
+		if (link->reader == NULL)
+			continue;
+		link->grown_bytes += bytes;
+		if (link->grown_bytes > most_bytes)
+			link->grown_bytes = most_bytes;
 	}
-	core->fill_at_ns -= time_ns < core->fill_at_ns ? time_ns : core->fill_at_ns;
 }
 
 /* ---- sending ---- */
@@ -218,7 +222,7 @@ static enum qr_error send_next(struct dp_core *core, struct dp_group *group,
 		if (put_fragment(core, group, peer, &fragment) != QR_OK)
 			return QR_BUSY;
 		if (link->reader != NULL)
-			fill_sent(core, fragment.bulk.size_bytes);
+			fill_sent(core, link, fragment.bulk.size_bytes);
 	} /* else the ACK claimed more bytes than the entry has */
 	dp_stream_sent(&link->stream, &want, (uint32_t)fragment.bulk.size_bytes, found.at.bytes,
 		       core->now_ns);
@@ -260,7 +264,7 @@ qr_ns dp_replicate_deadline(const struct dp_core *core, const struct dp_group *g
 		qr_ns deadline =
 			link->stream.active ? dp_stream_deadline(&link->stream) : UINT64_MAX;
 
-		if (is_paced(core, group, link) && deadline < core->fill_at_ns)
+		if (is_paced(core, group, link))
 			deadline = core->fill_at_ns;
 		if (deadline < earliest)
 			earliest = deadline;

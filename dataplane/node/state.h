@@ -58,6 +58,7 @@ struct dp_link {
 	qr_ns room_ns;		  /* when it said that its disk has room; 0: it said otherwise */
 	qr_ns full_ns;		  /* when it said that it has none */
 	struct dp_reader *reader; /* a cold reader that fills a lagging follower; NULL */
+	uint64_t grown_bytes;	  /* of the log meanwhile: they go without a pace */
 	qr_index moved_to;	  /* what it had, or was offered, when that last changed */
 	qr_ns moved_ns;
 };

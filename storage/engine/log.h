@@ -56,6 +56,7 @@ struct store_log_parameters {
 	uint32_t snapshot_blocks;  /* of log from one snapshot to the next; 0: none is taken */
 	bool lazy;		   /* durability = memory: accepted is called durable */
 	bool mends;		   /* recovery waits for what is missing below the settled prefix */
+	bool forgets; /* the others have it: without slots the log is given up, and filled anew */
 };
 
 /**

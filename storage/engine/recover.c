@@ -280,14 +280,19 @@ static enum qr_error check_slot(const struct store_log *log)
 	if (slot->geometry.segment_blocks != parameters->geometry.segment_blocks ||
 	    slot->geometry.stride_blocks != parameters->geometry.stride_blocks)
 		return QR_CONFIG;
+	/* It does not change yet: somebody has edited the file, on this node or on all. */
+	if (slot->configuration.voters != parameters->configuration.voters ||
+	    slot->configuration.voters_outgoing != parameters->configuration.voters_outgoing ||
+	    slot->configuration.learners != parameters->configuration.learners)
+		return QR_CONFIG;
 	return QR_OK;
 }
 
 /**
  * What the slots said of terms and votes is lost, and with it what tells a torn tail from damage:
- * the log that is here is given up, if others have it. This is said on stable media first, in the
- * words of an install whose base is the empty log; then its segments go, and its snapshots. A crash
- * before the end begins it anew.
+ * the log that is here is given up, where a quorum can do without this replica. This is said on
+ * stable media first, in the words of an install whose base is the empty log; then its segments go,
+ * and its snapshots. A crash before the end begins it anew.
  */
 static void forget(struct store_log *log)
 {
@@ -331,7 +336,7 @@ static enum qr_error step_slots(struct store_log *log)
 		log->recovery.phase = STORE_RECOVERY_SAVE;
 		return QR_OK;
 	}
-	if (error == QR_CORRUPT && log->parameters.mends) {
+	if (error == QR_CORRUPT && log->parameters.forgets) {
 		if (!log->recovery.slots_doubted)
 			return doubt_slots(log);
 		forget(log);
@@ -371,6 +376,8 @@ static enum qr_error step_reset(struct store_log *log)
 	struct store_slot *slot = &log->slots.current;
 	uint32_t strides = log->parameters.geometry.segment_blocks / log->stride_blocks;
 
+	if (log->restore.forgets && !is_reset_stable(log))
+		return QR_AGAIN;
 	if (slot->reset && segments->first < segments->ready) {
 		if (is_reset_stable(log) && segments->stuck)
 			return fail(log, QR_IO);

@@ -333,7 +333,7 @@ void store_snapshot_complete(struct store_log *log, enum qr_error result)
 	snapshots->inflight = false;
 	if (result == QR_OK) {
 		go_on(log);
-	} else if (result == QR_NO_SPACE) {
+	} else if (result == QR_NO_SPACE && snapshots->phase != STORE_SNAPSHOT_CONFIRM) {
 		snapshots->phase = STORE_SNAPSHOT_IDLE;
 	} else {
 		store_log_poison(log);

@@ -43,7 +43,8 @@
 #define START_SEGMENT_AT 128
 #define START_BEFORE_AT 136
 #define START_OFFSET_AT 144
-#define SLOT_USED_BYTES (START_OFFSET_AT + 8)
+#define LIFE_AT 152
+#define SLOT_USED_BYTES (LIFE_AT + 8)
 
 _Static_assert(SLOT_USED_BYTES <= 512, "a slot lies in one sector");
 _Static_assert(STORE_SLOT_BYTES == QR_BLOCK_BYTES, "a slot is written as one block");
@@ -80,6 +81,7 @@ void store_slot_encode(uint8_t bytes[STORE_SLOT_BYTES], const struct store_slot 
 	store_put_u64(bytes + START_SEGMENT_AT, slot->start.segment);
 	store_put_u64(bytes + START_BEFORE_AT, slot->start.before);
 	store_put_u64(bytes + START_OFFSET_AT, slot->start.offset);
+	store_put_u64(bytes + LIFE_AT, slot->state.life);
 	store_put_u32(bytes + CRC_AT, qr_crc32c(0, bytes, STORE_SLOT_BYTES));
 }
 
@@ -113,7 +115,8 @@ static bool is_well_formed(const struct store_slot *slot)
 {
 	if (slot->serial == 0 || slot->node == 0 || slot->node > QR_NODE_MAX)
 		return false;
-	if (slot->state.vote > QR_NODE_MAX || slot->state.term > STORE_COUNT_MAX)
+	if (slot->state.vote > QR_NODE_MAX || slot->state.term > STORE_COUNT_MAX ||
+	    (slot->state.amnesia && slot->state.vote != 0))
 		return false;
 	if (slot->serial > STORE_COUNT_MAX || slot->state.generation > STORE_COUNT_MAX)
 		return false;
@@ -146,6 +149,7 @@ static bool read_fields(struct qr_reader *reader, struct store_slot *slot, uint3
 	slot->start.segment = qr_read_u64(reader);
 	slot->start.before = qr_read_u64(reader);
 	slot->start.offset = qr_read_u64(reader);
+	slot->state.life = qr_read_u64(reader);
 	return reserved == 0;
 }
 
@@ -188,8 +192,11 @@ enum qr_error store_slot_choose(const uint8_t bytes[STORE_SLOTS * STORE_SLOT_BYT
 
 	for (unsigned i = 0; i < STORE_SLOTS; i++)
 		errors[i] = store_slot_decode(bytes + (size_t)i * STORE_SLOT_BYTES, &slots[i]);
-	if (errors[0] == QR_VERSION || errors[1] == QR_VERSION)
-		return QR_VERSION;
+	/* Nor is one damaged whose checksum holds: a release that is not ours wrote it. */
+	for (unsigned i = 0; i < STORE_SLOTS; i++) {
+		if (errors[i] == QR_VERSION || errors[i] == QR_MALFORMED)
+			return QR_VERSION;
+	}
 	if (errors[0] == QR_OK && errors[1] == QR_OK) {
 		*ret_slot = slots[slots[1].serial > slots[0].serial ? 1 : 0];
 	} else if (errors[0] == QR_OK) {

@@ -75,7 +75,8 @@ QR_MUST_USE enum qr_error store_slot_decode(const uint8_t bytes[STORE_SLOT_BYTES
  * Choose between the two: the valid one with the higher serial.
  * Errors: QR_NOT_FOUND  both never written (a new group);
  *         QR_CORRUPT    none is valid and one was written;
- *         QR_VERSION    one is of another format version: whether it is newer cannot be known.
+ *         QR_VERSION    one is of another format version, or sound and not understood: whether it
+ * is newer cannot be known.
  */
 QR_MUST_USE enum qr_error store_slot_choose(const uint8_t bytes[STORE_SLOTS * STORE_SLOT_BYTES],
 					    struct store_slot *ret_slot);

@@ -223,14 +223,14 @@ static enum qr_error read_identity(const struct store_directory *directory, cons
 	if (error != QR_OK) {
 		return store_problem_set(problem, error,
 					 "%s/" IDENTITY_NAME
-					 " is damaged: restore it from a backup, "
-					 "or re-admit this node with an empty directory",
+					 " is damaged: restore it, or start this node with "
+					 "an empty directory and --lost-data",
 					 path);
 	}
 	return QR_OK;
 }
 
-static bool has_groups(int folder)
+bool io_has_groups(int folder)
 {
 	DIR *stream = io_list(folder);
 	const struct dirent *entry;
@@ -252,7 +252,7 @@ static enum qr_error check_identity(const struct store_directory *directory, con
 	enum qr_error error = read_identity(directory, path, &found, problem);
 
 	if (error == QR_NOT_FOUND) {
-		if (has_groups(directory->fd)) {
+		if (io_has_groups(directory->fd)) {
 			return store_problem_set(problem, QR_CORRUPT,
 						 "%s holds logs but no identity file: restore "
 						 "%s/" IDENTITY_NAME,
@@ -411,6 +411,7 @@ enum qr_error store_directory_open(const char *path, uint64_t cluster, qr_node n
 	QR_ASSERT(node >= 1 && node <= QR_NODE_MAX);
 	error = open_all(&directory, path, &identity, direct, ret_problem);
 	if (error == QR_OK) {
+		io_find_lost(&directory);
 		*ret_directory = directory;
 	} else {
 		store_directory_close(&directory);
@@ -545,8 +546,8 @@ static enum qr_error check_state(const struct store_directory *directory, int fo
 		return QR_OK;
 	return store_problem_set(problem, QR_CORRUPT,
 				 "%s/" STORE_STATE_NAME " has not the size that it should have: "
-				 "restore it, or remove it, and this node starts without what it "
-				 "promised",
+				 "restore it, or start this node with an empty directory and "
+				 "--lost-data",
 				 name);
 }
 

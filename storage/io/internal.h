@@ -45,6 +45,11 @@ enum qr_error io_take_lock(struct store_directory *directory, const char *path, 
 enum qr_error io_write_identity(int folder, const struct store_identity *identity,
 				struct store_problem *problem);
 
+/** Whether a folder of a group is there. */
+bool io_has_groups(int folder);
+/** lost.c: what an earlier start has said of the directory. */
+void io_find_lost(struct store_directory *directory);
+
 /* What a completion of the ring belongs to; with a number, in its user data. */
 enum io_user { IO_USER_REQUEST = 1, IO_USER_OPEN, IO_USER_CLOSE, IO_USER_PREPARE };
 

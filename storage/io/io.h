@@ -27,7 +27,7 @@ struct store_directory {
 	int fd;
 	int lock_fd;
 	bool direct;	/* O_DIRECT is in use */
-	bool lost_data; /* the caller's: it held more once, and groups that are not here are lost */
+	bool lost_data; /* it held more once: groups that are not here are lost, and not new */
 };
 
 /** What a person needs to see when a directory is refused. */
@@ -58,6 +58,16 @@ QR_MUST_USE enum qr_error store_directory_open(const char *path, uint64_t cluste
  */
 QR_MUST_USE enum qr_error store_directory_begin(struct store_directory *directory, uint64_t wall_s,
 						uint32_t *ret_incarnation,
+						struct store_problem *ret_problem);
+/**
+ * Before the first group: what the node had is lost. It stays said, over all starts, until
+ * store_directory_found.
+ * Errors: QR_CONFIG  there are logs, and nobody has said so before; QR_NO_SPACE, QR_IO.
+ */
+QR_MUST_USE enum qr_error store_directory_lose(struct store_directory *directory, const char *path,
+					       struct store_problem *ret_problem);
+/** All groups are there. */
+QR_MUST_USE enum qr_error store_directory_found(struct store_directory *directory,
 						struct store_problem *ret_problem);
 /** Closing it lets the lock go. A zeroed or half-opened one is fine. */
 void store_directory_close(struct store_directory *directory);

@@ -4,6 +4,7 @@
  * Storage" (2017). Random clusters do it under everything else in sim/raft.
  */
 #include "tests/paper/harness/cluster.h"
+#include "tests/paper/harness/rig.h"
 
 static void lose_disk(struct cluster *cluster, qr_node node)
 {
@@ -153,6 +154,25 @@ static void what_it_helped_to_decide_before_is_waited_for(void **state)
 	end(cluster);
 }
 
+/* It was granted for a log that is lost, and comes late. */
+static void a_grant_to_an_earlier_life_elects_nobody(void **state)
+{
+	static struct rig rig;
+	struct raft_message grant = {.kind = RAFT_MESSAGE_PRE_VOTE_REPLY, .from = 2, .term = 5};
+
+	(void)state;
+	rig_start(&rig, 3, 4, "11");
+	rig.group.state.life = 7;
+	while (rig.group.role != RAFT_PRE_CANDIDATE)
+		rig_tick_after(&rig, RIG_ELECTION_NS);
+	assert_int_equal(rig_sent(&rig, RAFT_MESSAGE_PRE_VOTE, 2)->round, 7);
+	rig_receive(&rig, grant);
+	assert_int_equal(rig.group.role, RAFT_PRE_CANDIDATE);
+	grant.round = 7;
+	rig_receive(&rig, grant);
+	assert_int_equal(rig.group.role, RAFT_CANDIDATE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +181,7 @@ int main(void)
 		cmocka_unit_test(it_counts_again_when_it_is_filled_and_has_heard_everybody),
 		cmocka_unit_test(it_waits_for_the_last_of_the_others),
 		cmocka_unit_test(what_it_helped_to_decide_before_is_waited_for),
+		cmocka_unit_test(a_grant_to_an_earlier_life_elects_nobody),
 	};
 
 	return cmocka_run_group_tests_name("paper/recall", tests, NULL, NULL);

@@ -225,7 +225,7 @@ static bool begins_later(const struct sim_world *world, qr_node node, qr_group n
 
 	return group != NULL && store_log_start(group->log).offset == start &&
 	       store_log_origin(group->log).index == store_log_start(group->log).before &&
-	       world->count.installs > 0 && world->count.faults[SIM_FAULT_ROT_SNAPSHOT] > 0;
+	       world->count.installs > 0;
 }
 
 /** Where the log begins was agreed. */

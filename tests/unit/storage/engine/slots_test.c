@@ -156,7 +156,7 @@ static void two_damaged_slots_give_up_a_log_that_others_have(void **state)
 	(void)state;
 	assert_int_equal(rig_append(&rig, 100), QR_OK);
 	rig_expect_durable(&rig, 1);
-	rig.parameters.mends = true;
+	rig.parameters.forgets = true;
 	rig.disk.slots[40] ^= 1;
 	rig.disk.slots[STORE_SLOT_BYTES + 40] ^= 1;
 	assert_int_equal(rig_open(&rig), QR_NOT_FOUND);

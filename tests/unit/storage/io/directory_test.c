@@ -170,7 +170,7 @@ static void a_missing_segment_or_state_is_refused(void **state)
 	make_file("group-00000005/0000000000000001.seg");
 	assert_int_equal(truncate(inside("group-00000005/state"), 100), 0);
 	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_CORRUPT);
-	assert_non_null(strstr(problem.text, "promised"));
+	assert_non_null(strstr(problem.text, "--lost-data"));
 	store_directory_close(&directory);
 }
 
@@ -197,9 +197,31 @@ static void a_state_that_was_lost_is_not_that_of_a_new_group(void **state)
 	assert_int_equal(unlink(inside("group-00000005/state")), 0);
 	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_OK);
 	expect_state_of("group-00000005/state", 0xff);
-	directory.lost_data = true;
+	store_directory_close(&directory);
+}
+
+/* A start that says so fails before the last group is there; the next one need not say it again. */
+static void lost_data_are_lost_until_all_groups_are_there(void **state)
+{
+	struct store_extent segments;
+
+	(void)state;
+	assert_int_equal(open_as(CLUSTER, 1), QR_OK);
+	assert_int_equal(store_directory_lose(&directory, path, &problem), QR_OK);
+	assert_int_equal(store_directory_group(&directory, 5, &segments, &problem), QR_OK);
+	expect_state_of("group-00000005/state", 0xff);
+	store_directory_close(&directory);
+	assert_int_equal(open_as(CLUSTER, 1), QR_OK);
 	assert_int_equal(store_directory_group(&directory, 6, &segments, &problem), QR_OK);
 	expect_state_of("group-00000006/state", 0xff);
+	assert_int_equal(store_directory_found(&directory, &problem), QR_OK);
+	store_directory_close(&directory);
+	assert_int_equal(open_as(CLUSTER, 1), QR_OK);
+	assert_int_equal(store_directory_group(&directory, 7, &segments, &problem), QR_OK);
+	expect_state_of("group-00000007/state", 0);
+	/* It holds logs: whoever says it now has started it without before. */
+	assert_int_equal(store_directory_lose(&directory, path, &problem), QR_CONFIG);
+	assert_non_null(strstr(problem.text, "empty the directory"));
 	store_directory_close(&directory);
 }
 
@@ -264,6 +286,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_missing_segment_or_state_is_refused, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_state_that_was_lost_is_not_that_of_a_new_group,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lost_data_are_lost_until_all_groups_are_there,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_tool_looks_only_when_no_node_runs, set_up,
 						tear_down),
