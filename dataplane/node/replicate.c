@@ -94,6 +94,8 @@ static void fill_sent(struct dp_core *core, struct dp_link *link, uint64_t bytes
 	if (core->config.fill_bytes_per_second == 0)
 		return;
 	link->grown_bytes -= grown_bytes;
+	if (core->now_ns < core->fill_at_ns)
+		return; /* it goes without a pace, and is no debt of those that have one */
 	if (core->fill_at_ns + FILL_BURST_NS < core->now_ns)
 		core->fill_at_ns = core->now_ns - FILL_BURST_NS;
 	core->fill_at_ns +=

@@ -403,6 +403,29 @@ static void the_pace_is_on_top_of_what_the_log_grows_by(void **state)
 	}
 }
 
+/* The group waits for it, so it is filled as fast as it goes; nobody pays for that afterwards. */
+static void a_node_that_is_needed_has_no_pace(void **state)
+{
+	qr_node away;
+	struct story *story = begin_far_behind(61, 16, &away);
+	qr_node leader = story_leader(story);
+	uint64_t bytes = sent_bytes(story);
+	qr_ns began_ns = story->world.now_ns;
+	const struct dp_core *core = story->world.nodes[leader].core;
+
+	(void)state;
+	(void)story_fault(
+		story,
+		(struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = (uint8_t)(6 - leader - away)},
+		10 * STORY_SECOND);
+	STORY_AWAIT(story, has_all(story, away));
+	bytes = sent_bytes(story) - bytes - story->plan.inflight_bytes -
+		(uint64_t)story->plan.window_blocks * QR_BLOCK_BYTES;
+	assert_true(story->world.now_ns - began_ns < bytes * STORY_SECOND / FILL_BYTES / 2);
+	assert_true(core->fill_at_ns < core->now_ns + STORY_SECOND / 10);
+	story_end(story);
+}
+
 static bool all_have_segments(const struct story *story, uint32_t count)
 {
 	for (qr_node node = 1; node <= 3; node++) {
@@ -487,6 +510,7 @@ int main(void)
 		cmocka_unit_test(damage_that_nobody_can_repair_is_replaced_by_a_snapshot),
 		cmocka_unit_test(a_node_far_behind_is_filled_at_a_pace),
 		cmocka_unit_test(the_pace_is_on_top_of_what_the_log_grows_by),
+		cmocka_unit_test(a_node_that_is_needed_has_no_pace),
 		cmocka_unit_test(a_full_disk_is_enough_for_a_log_that_gives_up_as_much_as_it_takes),
 		cmocka_unit_test(a_full_log_goes_on_when_what_it_holds_is_old_enough),
 		cmocka_unit_test(a_leader_of_full_followers_takes_nothing),
