@@ -204,7 +204,7 @@ static void an_entry_on_the_disk_that_no_leader_wrote_is_damage(void **state)
 	assert_int_equal(group()->damage, QR_CORRUPT);
 }
 
-static void a_configuration_that_is_none_is_damage(void **state)
+static void a_configuration_that_is_another_is_refused(void **state)
 {
 	uint8_t *slots = rig->disks[GROUP].slots;
 	struct store_slot slot;
@@ -218,7 +218,7 @@ static void a_configuration_that_is_none_is_damage(void **state)
 	rig_restart(rig, &snapshot, 0);
 	rig_drain(rig);
 	assert_int_equal(group()->phase, DP_PHASE_DAMAGED);
-	assert_int_equal(group()->damage, QR_CORRUPT);
+	assert_int_equal(group()->damage, QR_CONFIG);
 }
 
 /** Entries that say nothing of what is committed, though the leader commits them. */
@@ -373,7 +373,7 @@ int main(void)
 		STORY(the_sound_half_of_a_refused_entry_is_taken_back),
 		STORY(a_leader_that_overruns_a_sessions_window_is_refused),
 		STORY(an_entry_on_the_disk_that_no_leader_wrote_is_damage),
-		STORY(a_configuration_that_is_none_is_damage),
+		STORY(a_configuration_that_is_another_is_refused),
 		STORY(a_log_whose_entries_never_told_of_the_commit_opens),
 		STORY(records_that_overrun_their_chunk_are_damage_to_a_reader),
 		STORY(an_entry_never_holds_more_records_than_it_can_count),
