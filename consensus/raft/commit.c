@@ -30,9 +30,11 @@ void raft_commit_advance(struct raft_group *group, struct raft_effects *effects)
 
 	QR_ASSERT(group->role == RAFT_LEADER);
 	reached[group->parameters.self] = group->durable.index;
-	for (uint32_t i = 0; i < group->progress_count; i++)
-		reached[group->progress[i].node] =
-			group->progress[i].amnesia ? 0 : group->progress[i].match;
+	for (uint32_t i = 0; i < group->progress_count; i++) {
+		const struct raft_progress *progress = &group->progress[i];
+
+		reached[progress->node] = progress->amnesia ? 0 : progress->match;
+	}
 	index = raft_configuration_committed(&group->configuration, reached);
 	if (index <= group->commit || raft_term_at(group, index) != group->state.term)
 		return;

@@ -92,9 +92,10 @@ static const char *advice(enum qr_error condition)
 		return "free space on its device; it resumes by itself";
 	if (condition == QR_CORRUPT)
 		return "stop that node and run 'quorate verify' on its data directory";
-	if (condition == QR_CONFIG)
+	if (condition == QR_CONFIG) {
 		return "its log was made with other replicas, segments or strides than the "
 		       "configuration says: put those back";
+	}
 	return "restart that node, and look at its disk (dmesg) if it happens again";
 }
 

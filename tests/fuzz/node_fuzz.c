@@ -512,10 +512,11 @@ static void step_world(const uint8_t *bytes)
 		break;
 	case 3:
 		rig->published.links_down = bytes[2] % 2 == 0 ? 0 : qr_nodes_of(peer_of(bytes[3]));
-		if (bytes[4] % 4 == 1)
+		if (bytes[4] % 4 == 1) {
 			rig->published.scrub = (struct dp_scrub_request){
 				.pass = rig->published.scrub.pass + 1,
 				.bytes_per_second = (uint64_t)bytes[5] << 12};
+		}
 		break;
 	case 4:
 		dp_core_stop(rig->core);

@@ -145,7 +145,7 @@ static void what_it_helped_to_decide_before_is_waited_for(void **state)
 	cluster_crash(cluster, 1, 0);
 	cluster_restart(cluster, 1);
 	cluster_heal(cluster);
-	cluster_live_for(cluster, 4 * CLUSTER_HEARTBEAT_NS);
+	cluster_live_for(cluster, 4ull * CLUSTER_HEARTBEAT_NS);
 	assert_int_equal(cluster_group(cluster, 3)->recalled,
 			 qr_nodes_of(1) | qr_nodes_of(2)); /* all have answered */
 	assert_false(counts(cluster, 3));

@@ -249,14 +249,11 @@ static bool had_it(const struct sim_world *world, qr_node leader, qr_node node, 
 	return progress != NULL && !progress->amnesia && progress->match >= index;
 }
 
-static bool has_it(struct sim_world *world, qr_node leader, qr_node node, qr_group group,
-		   qr_index index, const struct sim_entry *entry)
+static bool has_it(struct sim_world *world, qr_node node, qr_group group, qr_index index,
+		   const struct sim_entry *entry)
 {
 	struct store_entry decoded;
 
-	/* Whatever it has again counts for nothing. */
-	if (sim_has_forgotten(world, node, group))
-		return had_it(world, leader, node, group, index);
 	return was_checked(world, node, group, index, entry->digest) ||
 	       sim_entry_on_media(world, node, group, entry, &decoded) != NULL;
 }
@@ -268,7 +265,12 @@ static void check_quorum(struct sim_world *world, qr_node leader, qr_group group
 	qr_nodes having = 0;
 
 	for (qr_node node = 1; node <= world->plan->node_count; node++) {
-		if (has_it(world, leader, node, group, index, entry))
+		/* Of who has lost its slots, whatever is there again counts for nothing. */
+		bool has = sim_has_forgotten(world, node, group)
+				   ? had_it(world, leader, node, group, index)
+				   : has_it(world, node, group, index, entry);
+
+		if (has)
 			having |= qr_nodes_of(node);
 	}
 	if (!sim_is_quorum(world, having)) {
