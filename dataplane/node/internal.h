@@ -272,18 +272,6 @@ void dp_scrub_leave(struct dp_core *core, const struct dp_group *group);
 void dp_scrub_pump(struct dp_core *core);
 qr_ns dp_scrub_deadline(const struct dp_core *core);
 
-/* ---- transfer.c ---- */
-
-/** Of nothing so far; to be asked for now. */
-void dp_transfer_begin(const struct dp_core *core, struct dp_transfer *transfer, qr_node peer);
-/** Ask for the next piece of what `fetch` names. @return false: no buffer is left. */
-bool dp_transfer_ask(struct dp_core *core, struct dp_transfer *transfer,
-		     const struct dp_group *group, struct wire_fetch fetch);
-/** A piece, to its place in `memory`. Errors: QR_AGAIN  more is to come; QR_STALE  not of this. */
-QR_MUST_USE enum qr_error dp_transfer_take(const struct dp_core *core, struct dp_transfer *transfer,
-					   const struct wire_fetched *fetched, uint8_t *memory,
-					   size_t memory_bytes);
-
 /* ---- fetch.c ---- */
 
 void dp_fetch_request(struct dp_core *core, struct dp_group *group, const struct dp_peer *peer,

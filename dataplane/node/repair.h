@@ -1,6 +1,6 @@
 /*
  * What a replication core holds for disks that have lost something, its own and its peers': entries
- * and snapshots on their way. The functions are in internal.h.
+ * and snapshots on their way. The functions of transfer.c are here, the others in internal.h.
  */
 #ifndef DP_NODE_REPAIR_H
 #define DP_NODE_REPAIR_H
@@ -11,7 +11,10 @@
 #define DP_FETCH_BYTES (64u << 10) /* asked for at a time */
 #define DP_PATIENCE_TIMES 8	   /* of the retransmission floor: then it is asked for again */
 
+struct dp_core;
 struct dp_group;
+struct wire_fetch;
+struct wire_fetched;
 struct dp_reader;
 
 /** Bytes that a peer gives, piece by piece: transfer.c. */
@@ -24,6 +27,16 @@ struct dp_transfer {
 	uint32_t until_bytes;	 /* what was asked for ends here */
 	qr_ns at_ns;		 /* of the next request */
 };
+
+/** Of nothing so far; to be asked for now. */
+void dp_transfer_begin(const struct dp_core *core, struct dp_transfer *transfer, qr_node peer);
+/** Ask for the next piece of what `fetch` names. @return false: no buffer is left. */
+bool dp_transfer_ask(struct dp_core *core, struct dp_transfer *transfer,
+		     const struct dp_group *group, struct wire_fetch fetch);
+/** A piece, to its place in `memory`. Errors: QR_AGAIN  more is to come; QR_STALE  not of this. */
+QR_MUST_USE enum qr_error dp_transfer_take(const struct dp_core *core, struct dp_transfer *transfer,
+					   const struct wire_fetched *fetched, uint8_t *memory,
+					   size_t memory_bytes);
 
 /** A peer's request for an entry that its disk has lost. */
 struct dp_fetch {
