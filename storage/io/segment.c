@@ -9,8 +9,9 @@
  * small pieces at low depth, one segment at a time for all groups of the core, so that it takes
  * little from the log's own writes.
  *
- * One that goes is gone for good before the next one can go: the folder is synced. Else a crash may
- * bring an earlier one back and not a later one, and the hole between them looks like a loss.
+ * One that goes is gone for good before the next one can go, and before it is anything else: the
+ * folder is synced. Else a crash may bring an earlier one back and not a later one, and the hole
+ * between them looks like a loss; or one file with two names, the old one and the new.
  *
  * When a step fails the temporary file is closed and removed first, so that its space is free again
  * by the time "no space" is told.
@@ -112,9 +113,9 @@ static void start_rename(struct store_io *io)
 	io_uring_sqe_set_data64(sqe, io_user_data(IO_USER_PREPARE, 0));
 }
 
-static void start_sync_folder(struct store_io *io)
+static void start_sync_folder(struct store_io *io, enum io_prepare_step step)
 {
-	struct io_uring_sqe *sqe = step_sqe(io, IO_PREPARE_SYNC_FOLDER);
+	struct io_uring_sqe *sqe = step_sqe(io, step);
 
 	io_uring_prep_fsync(sqe, folder(io), 0);
 	io_uring_sqe_set_data64(sqe, io_user_data(IO_USER_PREPARE, 0));
@@ -228,6 +229,7 @@ static void back_out(struct store_io *io, enum io_prepare_step step)
 		start_unlink(io);
 		break;
 	case IO_PREPARE_TAKE:
+	case IO_PREPARE_SYNC_TAKEN:
 	case IO_PREPARE_OPEN:
 	case IO_PREPARE_SYNC_FOLDER: /* it has its name: whether for good nobody knows */
 	case IO_PREPARE_UNLINK:
@@ -242,6 +244,9 @@ static void go_on(struct store_io *io, enum io_prepare_step step)
 {
 	switch (step) {
 	case IO_PREPARE_TAKE:
+		start_sync_folder(io, IO_PREPARE_SYNC_TAKEN);
+		break;
+	case IO_PREPARE_SYNC_TAKEN:
 		start_open(io);
 		break;
 	case IO_PREPARE_OPEN:
@@ -257,7 +262,7 @@ static void go_on(struct store_io *io, enum io_prepare_step step)
 		start_rename(io);
 		break;
 	case IO_PREPARE_RENAME:
-		start_sync_folder(io);
+		start_sync_folder(io, IO_PREPARE_SYNC_FOLDER);
 		break;
 	case IO_PREPARE_SYNC_FOLDER:
 		finish(io);
