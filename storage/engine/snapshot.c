@@ -168,7 +168,6 @@ void store_snapshot_lend(struct store_log *log, const struct store_snapshot *sna
 	store_snapshot_encode(buffer.data, taken);
 	snapshots->buffer = buffer;
 	snapshots->next_bytes = STORE_SNAPSHOT_HEADER_BYTES;
-	snapshots->file = file_to_use(log);
 	snapshots->phase = STORE_SNAPSHOT_SETTLE;
 }
 
@@ -253,6 +252,9 @@ unsigned store_snapshot_poll(struct store_log *log, struct store_op *ret_op)
 		snapshots->phase = STORE_SNAPSHOT_VOID;
 		/* fallthrough */
 	case STORE_SNAPSHOT_VOID:
+		/* Not before: while it waited, the log may have begun at the one that was
+		 * dispensable. */
+		snapshots->file = file_to_use(log);
 		snapshots->files[snapshots->file].serial = 0;
 		*ret_op = write_op(log, 0, STORE_SNAPSHOT_HEADER_BYTES);
 		ret_op->data = log->scrub.zeros;

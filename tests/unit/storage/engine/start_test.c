@@ -162,6 +162,61 @@ static void nothing_goes_before_the_newest_snapshot_is_stable(void **state)
 	assert_true(rig.disk.extent.first == 3);
 }
 
+/** The snapshot in front of a segment, in the middle, that would be missed least; 0: none. */
+static uint64_t dispensable(void)
+{
+	const struct store_snapshot *files = rig.log->snapshots.files;
+	uint64_t found = 0;
+
+	for (unsigned n = 0; n < STORE_SNAPSHOTS; n++) {
+		if (files[n].serial != 0 && files[n].segment > found && files[n].segment < 18)
+			found = files[n].segment;
+	}
+	return found;
+}
+
+static bool stands_for(uint64_t segment)
+{
+	for (unsigned n = 0; n < STORE_SNAPSHOTS; n++) {
+		const struct store_snapshot *file = &rig.log->snapshots.files[n];
+
+		if (file->serial != 0 && file->segment == segment)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The next snapshot waits for the slots to call its base settled; with that they say that the log
+ * begins later, wherever that is: the snapshot that stands for it is not the one to be overwritten.
+ */
+static void a_snapshot_that_waits_spares_where_the_log_begins(void **state)
+{
+	(void)state;
+	for (uint64_t back = 0; back < 12; back++) {
+		uint64_t segment;
+		struct store_start start;
+		qr_index at;
+
+		tear_down(state);
+		set_up(state);
+		append_upto(&rig, 20 * SEGMENT);
+		segment = dispensable() - back;
+		start = begins_at(segment);
+		assert_int_equal(rig_append(&rig, 1000), QR_OK);
+		at = store_log_last(rig.log) - 1;
+		memset(rig.snapshot.data + STORE_SNAPSHOT_STATE_AT, 7, 5);
+		rig_drain(&rig);
+		store_release(rig.log, store_log_last(rig.log));
+		assert_true(store_snapshot_is_due(rig.log, at));
+		store_snapshot_take(rig.log, at, 0, rig.snapshot, 5);
+		assert_true(store_trim(rig.log, &start));
+		settle(&rig);
+		assert_true(store_log_counters(rig.log).snapshots >= 20);
+		assert_true(rig.log->origin.segment == 0 || stands_for(rig.log->origin.segment));
+	}
+}
+
 static void segments_are_recycled(void **state)
 {
 	(void)state;
@@ -484,6 +539,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_given_up_goes_and_the_rest_stays),
 		TEST(nothing_goes_before_the_newest_snapshot_is_stable),
+		TEST(a_snapshot_that_waits_spares_where_the_log_begins),
 		TEST(segments_are_recycled),
 		TEST(it_never_moves_back_nor_beyond_the_end),
 		TEST(nothing_goes_that_the_only_snapshot_stands_for),
