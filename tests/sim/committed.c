@@ -238,17 +238,6 @@ static bool was_checked(const struct sim_world *world, qr_node node, qr_group nu
 	return at != NULL && at->digest == digest;
 }
 
-/** It said that it has the entry, and had: the leader has not heard yet that it was lost since. */
-static bool had_it(const struct sim_world *world, qr_node leader, qr_node node, qr_group number,
-		   qr_index index)
-{
-	const struct dp_group *group = sim_node_group(&world->nodes[leader], number);
-	const struct raft_progress *progress =
-		group == NULL ? NULL : raft_progress_of(&group->raft, node);
-
-	return progress != NULL && !progress->amnesia && progress->match >= index;
-}
-
 static bool has_it(struct sim_world *world, qr_node node, qr_group group, qr_index index,
 		   const struct sim_entry *entry)
 {
@@ -259,15 +248,15 @@ static bool has_it(struct sim_world *world, qr_node node, qr_group group, qr_ind
 }
 
 /** Property 8, with a quorum counted here. */
-static void check_quorum(struct sim_world *world, qr_node leader, qr_group group, qr_index index,
+static void check_quorum(struct sim_world *world, qr_group group, qr_index index,
 			 const struct sim_entry *entry)
 {
 	qr_nodes having = 0;
 
 	for (qr_node node = 1; node <= world->plan->node_count; node++) {
-		/* Of who has lost its slots, whatever is there again counts for nothing. */
+		/* Who has lost its slots may have acknowledged what it had, and nothing since. */
 		bool has = sim_has_forgotten(world, node, group)
-				   ? had_it(world, leader, node, group, index)
+				   ? index <= world->nodes[node].lost[group]
 				   : has_it(world, node, group, index, entry);
 
 		if (has)
@@ -317,7 +306,7 @@ static void add_entry(struct sim_world *world, qr_node node, qr_group group,
 	struct store_entry decoded;
 	struct qr_reader payload;
 
-	check_quorum(world, node, group, log->count + 1, entry);
+	check_quorum(world, group, log->count + 1, entry);
 	for (qr_node any = 1; any <= world->plan->node_count && bytes == NULL; any++)
 		bytes = sim_entry_on_media(world, any, group, entry, &decoded);
 	QR_ASSERT(bytes != NULL);

@@ -5,6 +5,7 @@
  * It happens to one node at a time, where a quorum is left without it: two wait for each other.
  * Elsewhere the device is mended before the node starts.
  */
+#include "dataplane/node/state.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/world.h"
 
@@ -36,10 +37,29 @@ static void mend(struct sim_media *media, qr_group group)
 	}
 }
 
+/** As far as any leader has heard, or the node itself had it when it ended. */
+static void note_acknowledged(struct sim_world *world, qr_node node, qr_group group)
+{
+	qr_index *lost = &world->nodes[node].lost[group];
+
+	for (qr_node id = 1; id <= world->plan->node_count; id++) {
+		const struct dp_group *other = sim_node_group(&world->nodes[id], group);
+		const struct raft_progress *progress =
+			other == NULL ? NULL : raft_progress_of(&other->raft, node);
+
+		if (id == node && other != NULL)
+			*lost = other->raft.durable.index;
+		if (progress != NULL && progress->match > *lost)
+			*lost = progress->match;
+	}
+}
+
 void sim_forget(struct sim_world *world, qr_node node, qr_group group)
 {
 	struct sim_media *media = &world->nodes[node].disk.media;
 	uint8_t noise[STORE_SLOT_BYTES];
+
+	note_acknowledged(world, node, group);
 
 	mend(media, group);
 	for (uint32_t slot = 0; slot < STORE_SLOTS; slot++) {
@@ -108,6 +128,7 @@ void sim_forget_and_restart(struct sim_world *world, qr_node node, qr_ns until_n
 {
 	qr_group group = (qr_group)sim_between(world, 1, world->plan->group_count);
 
+	note_acknowledged(world, node, group);
 	if (!world->nodes[node].up || !may_forget(world, node, group) ||
 	    sim_media_damage_count(&world->nodes[node].disk.media) != 0 ||
 	    !sim_node_crash(world, node, sim_percent(world, 50), until_ns))

@@ -61,6 +61,8 @@ struct sim_node {
 
 	struct dp_published published; /* of this life */
 	struct sim_seen seen[SIM_GROUPS_MAX + 1];
+	qr_index
+		lost[SIM_GROUPS_MAX + 1]; /* what it may have acknowledged when it lost its slots */
 	struct sim_heard heard[SIM_NODES_MAX + 1];
 };
 
