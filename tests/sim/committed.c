@@ -255,7 +255,7 @@ static void check_quorum(struct sim_world *world, qr_group group, qr_index index
 
 	for (qr_node node = 1; node <= world->plan->node_count; node++) {
 		/* Who has lost its slots may have acknowledged what it had, and nothing since. */
-		bool has = sim_has_forgotten(world, node, group)
+		bool has = sim_has_lost_promises(world, node, group)
 				   ? index <= world->nodes[node].lost[group]
 				   : has_it(world, node, group, index, entry);
 

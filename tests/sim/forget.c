@@ -107,6 +107,13 @@ bool sim_has_forgotten(struct sim_world *world, qr_node node, qr_group group)
 	       sim_promised_state(world, node, group).amnesia;
 }
 
+bool sim_has_lost_promises(struct sim_world *world, qr_node node, qr_group group)
+{
+	return sim_promised_state(world, node, group).amnesia ||
+	       (sim_has_forgotten(world, node, group) &&
+		!is_promised(&world->nodes[node].disk.media, group));
+}
+
 static bool is_large_enough(qr_nodes voters)
 {
 	return voters == 0 || qr_nodes_count(voters) > 2;

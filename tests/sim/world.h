@@ -136,10 +136,12 @@ void sim_forget_and_restart(struct sim_world *world, qr_node node, qr_ns until_n
 void sim_forget_before_start(struct sim_world *world, qr_node node);
 /** It has lost both slots, and does not count yet. */
 bool sim_has_forgotten(struct sim_world *world, qr_node node, qr_group group);
+/** It has, for good: before it starts, what is only damaged may still be mended. */
+bool sim_has_lost_promises(struct sim_world *world, qr_node node, qr_group group);
 void sim_fault_end(struct sim_world *world, uint32_t number);
-/** Nothing is wrong from here on. */
 /** Damage that the nodes cannot repair for each other is taken back. */
 void sim_fault_mend_what_is_lost(struct sim_world *world);
+/** Nothing is wrong from here on. */
 void sim_faults_end_all(struct sim_world *world);
 /** A node that refuses its disk, or whose store is poisoned, is seen to by its operator. */
 void sim_fault_operator(struct sim_world *world, qr_node id);
