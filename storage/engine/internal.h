@@ -14,7 +14,8 @@
  *   restore.c   the newest of them, at the start
  *   give.c      the one where the log begins, for a peer
  *   install.c   one that a peer has given, in the place of the log
- *   recover.c   the start
+ *   recover.c   the start: entry after entry, and what lies behind the first hole
+ *   recover_read.c, recover_slots.c  what it reads, and where it begins
  *   start.c     where the log begins: what was given up, and what is still there
  *   reader.c    cold reads
  *   repair.c    entries that the disk has lost, written again

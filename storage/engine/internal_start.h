@@ -161,8 +161,29 @@ struct store_recovery {
 	struct store_damage damage;
 };
 
+/** Nothing is opened. Returns the error. */
+enum qr_error store_recovery_fail(struct store_log *log, enum qr_error error);
+/** The next entry should be at `block`, and is not. */
+void store_recovery_note_damage(struct store_log *log, qr_block block, enum qr_error reason);
+
+/* ---- recover_slots.c ---- */
+
 /** As far as the state to begin with is known. Errors: as store_recover_next. */
 enum qr_error store_recover_to_state(struct store_log *log);
+
+/* ---- recover_read.c ---- */
+
+/** The stride of the next entry, or the first one if that entry's is gone. */
+uint64_t store_recovery_tail_stride(const struct store_log *log);
+/** QR_OK when the stride's bytes are in memory; QR_NOT_FOUND beyond what exists. */
+enum qr_error store_recovery_stride_state(struct store_log *log, uint64_t stride);
+/**
+ * Where they are. Behind the hole the strides follow each other through the `ahead` places after
+ * the hole's own, so that the older part of the window stays as it is.
+ */
+uint8_t *store_recovery_memory(const struct store_log *log, uint64_t stride);
+/** Up to the last segment within reach of the end: zeros may lie behind it in a cache only. */
+bool store_recovery_wants_sync(const struct store_log *log);
 unsigned store_recovery_poll(struct store_log *log, struct store_op *ops, unsigned max);
 void store_recovery_complete(struct store_log *log, uint32_t number, enum qr_error result);
 void store_recovery_complete_sync(struct store_log *log, enum qr_error result);

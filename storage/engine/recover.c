@@ -1,14 +1,14 @@
 /*
  * Recovery: from two slots, a snapshot and the segments to an open log.
  *
- * Reading begins behind the newest sound snapshot (restore.c), which it must where the log's first
- * segments were given up (start.c). What lies below it was settled, so
- * that no tail can begin there; damage to it is found when it is read. Strides are read whole, a
- * few ahead, straight to their ring place in the window, and the entries are verified there:
- * header, payload, padding, position, chain. The next entry lies right behind the last one or, if
- * the rest of that stride was too small for it, at the next stride; the first of the two that is
- * the successor is it. Both can never be: see scrub.c. So when recovery is done the window holds
- * the newest part of the log, but for the strides that were read ahead.
+ * Reading (recover_read.c) begins where the slots say (recover_slots.c), behind the newest sound
+ * snapshot (restore.c), which it must where the log's first segments were given up (start.c). What
+ * lies below it was settled, so that no tail can begin there; damage to it is found when it is
+ * read. Strides are read whole, a few ahead, straight to their ring place in the window, and the
+ * entries are verified there: header, payload, padding, position, chain. The next entry lies right
+ * behind the last one or, if the rest of that stride was too small for it, at the next stride; the
+ * first of the two that is the successor is it. Both can never be: see scrub.c. So when recovery is
+ * done the window holds the newest part of the log, but for the strides that were read ahead.
  *
  * The first hole. At some place the successor of entry N is missing: no header, a checksum that
  * does not hold, another position or chain. Then either the crash tore writes that were in flight,
@@ -57,159 +57,9 @@
 
 #include <string.h>
 
-/* ---- reading strides ---- */
-
-static struct store_recovery_read *read_of(struct store_log *log, uint64_t stride)
-{
-	return &log->recovery.reads[stride % (log->recovery.ahead + 1)];
-}
-
-/*
- * Behind the hole the strides follow each other through the `ahead` places after the hole's own, so
- * that the older part of the window stays as it is.
- */
-static uint8_t *stride_memory(const struct store_log *log, uint64_t stride)
-{
-	const struct store_recovery *recovery = &log->recovery;
-
-	if (recovery->phase == STORE_RECOVERY_LOOK && stride > recovery->stride_hole) {
-		stride = recovery->stride_hole + 1 +
-			 (stride - recovery->stride_hole - 1) % recovery->ahead;
-	}
-	return store_window_at(log, stride * log->stride_blocks);
-}
-
-/** The stride of the next entry, or the first one if that entry's is gone. */
-static uint64_t tail_stride(const struct store_log *log)
-{
-	uint64_t stride = log->last.block / log->stride_blocks;
-
-	return stride < log->recovery.stride_first ? log->recovery.stride_first : stride;
-}
-
-/** One past the last stride that may be asked for now. */
-static uint64_t read_bound(const struct store_log *log)
-{
-	const struct store_recovery *recovery = &log->recovery;
-	uint64_t bound = 0;
-
-	if (recovery->phase == STORE_RECOVERY_SCAN) {
-		bound = log->last.block / log->stride_blocks + recovery->ahead + 1;
-	} else if (recovery->phase == STORE_RECOVERY_LOOK) {
-		bound = recovery->stride_look + recovery->ahead;
-	}
-	return bound < recovery->stride_count ? bound : recovery->stride_count;
-}
-
-static void ask_stride(struct store_log *log, struct store_op *ret_op)
-{
-	struct store_recovery *recovery = &log->recovery;
-	uint64_t stride = recovery->stride_next++;
-	struct store_recovery_read *read = read_of(log, stride);
-
-	QR_ASSERT(!read->inflight);
-	*read = (struct store_recovery_read){.stride = stride, .inflight = true};
-	*ret_op = (struct store_op){
-		.kind = STORE_OP_READ,
-		.data = stride_memory(log, stride),
-		.size_bytes = log->stride_blocks * QR_BLOCK_BYTES,
-		.blocks = log->stride_blocks,
-		.tag = store_tag(STORE_PART_RECOVERY, (uint32_t)(stride % (recovery->ahead + 1))),
-	};
-	store_op_locate(log, ret_op, stride * log->stride_blocks);
-}
-
-/** Up to the last segment within reach of the end: zeros may lie behind it in a cache only. */
-static bool is_sync_wanted(const struct store_log *log)
-{
-	const struct store_recovery *recovery = &log->recovery;
-	uint64_t next = recovery->sync_next;
-
-	return recovery->phase == STORE_RECOVERY_SYNC && !log->parameters.lazy &&
-	       next < log->segments.ready &&
-	       store_segment_block(log, next) < store_reach(log, log->last.block);
-}
-
-unsigned store_recovery_poll(struct store_log *log, struct store_op *ops, unsigned max)
-{
-	struct store_recovery *recovery = &log->recovery;
-	unsigned taken = 0;
-
-	if (recovery->phase == STORE_RECOVERY_SLOTS && !recovery->slots_asked && max > 0) {
-		ops[taken++] = (struct store_op){
-			.kind = STORE_OP_READ_SLOTS,
-			.group = log->parameters.group,
-			.data = log->slots.blocks,
-			.size_bytes = STORE_SLOTS * STORE_SLOT_BYTES,
-			.blocks = STORE_SLOTS,
-			.tag = store_tag(STORE_PART_RECOVERY_SLOTS, 0),
-		};
-		recovery->slots_asked = true;
-		recovery->slots_result = QR_AGAIN;
-	}
-	if (recovery->phase == STORE_RECOVERY_RESET && recovery->reset_is_stable && taken < max &&
-	    log->segments.first < log->segments.ready)
-		taken += store_segments_drop(log, &ops[taken]);
-	if (recovery->phase == STORE_RECOVERY_STATE && taken < max)
-		taken += store_restore_poll(log, &ops[taken]);
-	while (taken < max && recovery->stride_next < read_bound(log))
-		ask_stride(log, &ops[taken++]);
-	if (taken < max && is_sync_wanted(log) && !recovery->sync_inflight) {
-		ops[taken++] = (struct store_op){
-			.kind = STORE_OP_SYNC,
-			.group = log->parameters.group,
-			.segment = recovery->sync_next,
-			.tag = store_tag(STORE_PART_RECOVERY_SYNC, 0),
-		};
-		recovery->sync_inflight = true;
-	}
-	return taken;
-}
-
-void store_recovery_complete(struct store_log *log, uint32_t number, enum qr_error result)
-{
-	struct store_recovery_read *read;
-
-	QR_ASSERT(number <= log->recovery.ahead);
-	read = &log->recovery.reads[number];
-	QR_ASSERT(read->inflight);
-	read->inflight = false;
-	read->done = true;
-	read->result = result;
-}
-
-void store_recovery_complete_sync(struct store_log *log, enum qr_error result)
-{
-	QR_ASSERT(log->recovery.sync_inflight);
-	log->recovery.sync_inflight = false;
-	log->recovery.sync_next++;
-	if (result != QR_OK)
-		store_log_poison(log);
-}
-
-void store_recovery_complete_slots(struct store_log *log, enum qr_error result)
-{
-	QR_ASSERT(log->recovery.slots_asked && log->recovery.slots_result == QR_AGAIN);
-	log->recovery.slots_result = result;
-}
-
-/** QR_OK when the stride's bytes are in memory; QR_NOT_FOUND beyond what exists. */
-static enum qr_error stride_state(struct store_log *log, uint64_t stride)
-{
-	const struct store_recovery_read *read = read_of(log, stride);
-
-	if (stride < log->recovery.stride_first || stride >= log->recovery.stride_count)
-		return QR_NOT_FOUND;
-	if (read->stride != stride || !read->done)
-		return QR_AGAIN;
-	if (read->result == QR_OK)
-		return QR_OK;
-	return read->result == QR_NOT_FOUND ? QR_CORRUPT : QR_IO; /* a file that ends too soon */
-}
-
 /* ---- ends ---- */
 
-static enum qr_error fail(struct store_log *log, enum qr_error error)
+enum qr_error store_recovery_fail(struct store_log *log, enum qr_error error)
 {
 	log->recovery.phase = STORE_RECOVERY_FAILED;
 	log->recovery.result = error;
@@ -224,13 +74,13 @@ static enum qr_error fail(struct store_log *log, enum qr_error error)
 static enum qr_error miss(struct store_log *log, enum qr_error error)
 {
 	if (!log->parameters.mends)
-		return fail(log, error);
+		return store_recovery_fail(log, error);
 	log->recovery.phase = STORE_RECOVERY_MEND;
 	log->writes.flushed = log->last;
 	return QR_BUSY;
 }
 
-static void note_damage(struct store_log *log, qr_block block, enum qr_error reason)
+void store_recovery_note_damage(struct store_log *log, qr_block block, enum qr_error reason)
 {
 	uint32_t segment_blocks = log->parameters.geometry.segment_blocks;
 
@@ -242,8 +92,7 @@ static void note_damage(struct store_log *log, qr_block block, enum qr_error rea
 	};
 }
 
-/** The log is what was verified; the window holds what was read and not overwritten by reading on.
- */
+/** The log is what was verified; the window holds what reading on has not overwritten of it. */
 static enum qr_error finish(struct store_log *log)
 {
 	qr_block read_end = (log->last.block / log->stride_blocks + 1 + log->recovery.ahead) *
@@ -267,160 +116,6 @@ static enum qr_error finish(struct store_log *log)
 	return QR_NOT_FOUND;
 }
 
-/* ---- slots ---- */
-
-static enum qr_error check_slot(const struct store_log *log)
-{
-	const struct store_slot *slot = &log->slots.current;
-	const struct store_log_parameters *parameters = &log->parameters;
-
-	if (slot->cluster != parameters->cluster || slot->node != parameters->node ||
-	    slot->group != parameters->group)
-		return QR_FOREIGN;
-	if (slot->geometry.segment_blocks != parameters->geometry.segment_blocks ||
-	    slot->geometry.stride_blocks != parameters->geometry.stride_blocks)
-		return QR_CONFIG;
-	/* It does not change yet: somebody has edited the file, on this node or on all. */
-	if (slot->configuration.voters != parameters->configuration.voters ||
-	    slot->configuration.voters_outgoing != parameters->configuration.voters_outgoing ||
-	    slot->configuration.learners != parameters->configuration.learners)
-		return QR_CONFIG;
-	return QR_OK;
-}
-
-/**
- * What the slots said of terms and votes is lost, and with it what tells a torn tail from damage:
- * the log that is here is given up, where a quorum can do without this replica. This is said on
- * stable media first, in the words of an install whose base is the empty log; then its segments go,
- * and its snapshots. A crash before the end begins it anew.
- */
-static void forget(struct store_log *log)
-{
-	struct store_slot *slot = &log->slots.current;
-
-	store_slots_begin(log);
-	slot->state.amnesia = true;
-	slot->reset = true;
-}
-
-/** Its snapshots are still to go. */
-static bool is_forgetting(const struct store_slot *slot)
-{
-	return slot->state.amnesia && slot->reset && slot->settled.index == 0;
-}
-
-/** A read can be wrong where the disk is not: it is read again before anything is given up. */
-static enum qr_error doubt_slots(struct store_log *log)
-{
-	log->recovery.slots_doubted = true;
-	log->recovery.slots_asked = false;
-	return QR_AGAIN;
-}
-
-/** What the two blocks say. */
-static enum qr_error step_slots(struct store_log *log)
-{
-	struct store_slots *slots = &log->slots;
-	enum qr_error error = log->recovery.slots_result;
-
-	if (!log->recovery.slots_asked || error == QR_AGAIN)
-		return QR_AGAIN;
-	if (error == QR_OK)
-		error = store_slot_choose(slots->blocks, &slots->current);
-	/* The slots of a new group are written before its first segment is prepared. */
-	if (error == QR_NOT_FOUND && log->segments.ready > log->segments.first)
-		error = QR_CORRUPT;
-	if (error == QR_NOT_FOUND) {
-		store_slots_begin(log);
-		slots->dirty = true;
-		log->recovery.phase = STORE_RECOVERY_SAVE;
-		return QR_OK;
-	}
-	if (error == QR_CORRUPT && log->parameters.forgets) {
-		if (!log->recovery.slots_doubted)
-			return doubt_slots(log);
-		forget(log);
-		error = QR_OK;
-	}
-	if (error == QR_OK)
-		error = check_slot(log);
-	if (error != QR_OK)
-		return fail(log, error);
-	log->restore.forgets = is_forgetting(&slots->current);
-	log->start = slots->current.start;
-	slots->durable_start = slots->current.start.segment;
-	log->recovery.phase = STORE_RECOVERY_RESET;
-	return QR_OK;
-}
-
-/*
- * A process that was killed may have left the slots that say so in a cache only: they are written
- * anew before anything goes, or a power cut could bring back those that still need it.
- */
-static bool is_reset_stable(struct store_log *log)
-{
-	struct store_recovery *recovery = &log->recovery;
-
-	if (!recovery->reset_is_saved)
-		log->slots.dirty = true;
-	recovery->reset_is_saved = true;
-	recovery->reset_is_stable = recovery->reset_is_stable || !store_slots_is_busy(log);
-	return recovery->reset_is_stable;
-}
-
-/** Segments of another log are removed. Those of this one are counted. */
-static enum qr_error step_reset(struct store_log *log)
-{
-	struct store_recovery *recovery = &log->recovery;
-	struct store_segments *segments = &log->segments;
-	struct store_slot *slot = &log->slots.current;
-	uint32_t strides = log->parameters.geometry.segment_blocks / log->stride_blocks;
-
-	if (log->restore.forgets && !is_reset_stable(log))
-		return QR_AGAIN;
-	if (slot->reset && segments->first < segments->ready) {
-		if (is_reset_stable(log) && segments->stuck)
-			return fail(log, QR_IO);
-		return QR_AGAIN;
-	}
-	if (segments->first == segments->ready)
-		segments->first = segments->ready = slot->start.segment;
-	slot->reset = false;
-	if (segments->first > slot->start.segment) {
-		note_damage(log, store_segment_block(log, slot->start.segment), QR_NOT_FOUND);
-		return fail(log, QR_CORRUPT);
-	}
-	recovery->stride_first = segments->first * strides;
-	recovery->stride_count = segments->ready * strides;
-	recovery->phase = STORE_RECOVERY_STATE;
-	return QR_OK;
-}
-
-/** Where to begin. */
-static enum qr_error step_state(struct store_log *log)
-{
-	struct store_recovery *recovery = &log->recovery;
-	enum qr_error error = store_restore_step(log);
-
-	if (error == QR_AGAIN)
-		return QR_AGAIN;
-	if (error == QR_NOT_FOUND && recovery->stride_first > 0) {
-		log->last.block = recovery->stride_first * log->stride_blocks;
-		recovery->adopts = log->restore.buffer.data == NULL;
-		/* What the first segments did is gone with them, and with the snapshots. */
-		if (!recovery->adopts)
-			error = QR_CORRUPT;
-	}
-	if (error != QR_OK && error != QR_NOT_FOUND) {
-		note_damage(log, log->last.block, error);
-		return fail(log, error);
-	}
-	store_origin_restore(log);
-	recovery->stride_next = tail_stride(log);
-	recovery->phase = STORE_RECOVERY_SCAN;
-	return QR_OK;
-}
-
 /* ---- entry after entry ---- */
 
 /** Verify the entry that should start at `block`. */
@@ -437,7 +132,7 @@ static enum qr_error probe(struct store_log *log, qr_block block, struct store_e
 		.chain = log->last.chain,
 		.first_offset = log->last.offset,
 	};
-	enum qr_error error = stride_state(log, block / log->stride_blocks);
+	enum qr_error error = store_recovery_stride_state(log, block / log->stride_blocks);
 
 	if (error != QR_OK)
 		return error;
@@ -448,12 +143,12 @@ static enum qr_error begin_look(struct store_log *log, enum qr_error reason)
 {
 	struct store_recovery *recovery = &log->recovery;
 
-	note_damage(log, log->last.block, reason);
+	store_recovery_note_damage(log, log->last.block, reason);
 	if (log->last.index < log->slots.current.settled.index)
 		return miss(log, QR_CORRUPT);
 	recovery->phase = STORE_RECOVERY_LOOK;
 	recovery->stride_hole = log->last.block / log->stride_blocks;
-	recovery->stride_look = tail_stride(log);
+	recovery->stride_look = store_recovery_tail_stride(log);
 	recovery->torn_end = log->last.block;
 	return QR_OK;
 }
@@ -467,14 +162,13 @@ static enum qr_error accept(struct store_log *log, const struct store_entry *ent
 	struct store_prefix prefix = store_index_prefix_after(entry, digest);
 
 	if (entry->index == settled->index && memcmp(&prefix, settled, sizeof(prefix)) != 0) {
-		note_damage(log, entry->block, QR_STALE);
-		return fail(log, QR_CORRUPT);
+		store_recovery_note_damage(log, entry->block, QR_STALE);
+		return store_recovery_fail(log, QR_CORRUPT);
 	}
-	/* No entry is written before its term: a newer slot is lost, and what it said of the vote.
-	 */
+	/* No entry is written before its term: a newer slot is lost, and with it the vote. */
 	if (entry->term > log->slots.current.state.term) {
-		note_damage(log, entry->block, QR_CORRUPT);
-		return fail(log, QR_CORRUPT);
+		store_recovery_note_damage(log, entry->block, QR_CORRUPT);
+		return store_recovery_fail(log, QR_CORRUPT);
 	}
 	store_index_append(log, entry, digest);
 	*ret_entry = (struct store_recovered_entry){
@@ -493,7 +187,7 @@ static bool is_no_hole(enum qr_error error)
 /** Nobody needs what lies in front of the first entry: what that says of it is believed. */
 static enum qr_error adopt(struct store_log *log)
 {
-	enum qr_error error = stride_state(log, log->recovery.stride_first);
+	enum qr_error error = store_recovery_stride_state(log, log->recovery.stride_first);
 	struct store_entry entry;
 
 	if (error != QR_OK)
@@ -537,9 +231,10 @@ static enum qr_error step_scan(struct store_log *log, struct store_recovered_ent
 	if (is_no_hole(error)) {
 		bool settled = log->last.index < log->slots.current.settled.index;
 
-		note_damage(log, tail, error);
-		return settled && (error == QR_IO || error == QR_FOREIGN) ? miss(log, error)
-									  : fail(log, error);
+		store_recovery_note_damage(log, tail, error);
+		return settled && (error == QR_IO || error == QR_FOREIGN)
+			       ? miss(log, error)
+			       : store_recovery_fail(log, error);
 	}
 	error = begin_look(log, error);
 	return error == QR_OK ? QR_NOT_FOUND : error;
@@ -562,7 +257,7 @@ static enum qr_error look_at_stride(struct store_log *log, uint64_t stride)
 	struct store_recovery *recovery = &log->recovery;
 	qr_block reach = log->slots.current.lazy ? UINT64_MAX : store_reach(log, log->last.block);
 	qr_block block = stride * log->stride_blocks;
-	const uint8_t *bytes = stride_memory(log, stride);
+	const uint8_t *bytes = store_recovery_memory(log, stride);
 
 	for (uint32_t i = 0; i < log->stride_blocks; i++, block++, bytes += QR_BLOCK_BYTES) {
 		if (block < log->last.block || store_is_zero(bytes, QR_BLOCK_BYTES))
@@ -570,7 +265,7 @@ static enum qr_error look_at_stride(struct store_log *log, uint64_t stride)
 		if (block < reach) {
 			recovery->torn_end = block + 1;
 		} else if (is_evidence(log, bytes, block)) {
-			return fail(log, QR_CORRUPT);
+			return store_recovery_fail(log, QR_CORRUPT);
 		}
 	}
 	return QR_OK;
@@ -599,7 +294,7 @@ static enum qr_error step_sync(struct store_log *log)
 {
 	struct store_recovery *recovery = &log->recovery;
 
-	if (is_sync_wanted(log) || recovery->sync_inflight)
+	if (store_recovery_wants_sync(log) || recovery->sync_inflight)
 		return QR_AGAIN;
 	log->slots.dirty = true; /* also makes good a torn or damaged twin */
 	recovery->phase = STORE_RECOVERY_SAVE;
@@ -609,7 +304,7 @@ static enum qr_error step_sync(struct store_log *log)
 static enum qr_error step_look(struct store_log *log)
 {
 	struct store_recovery *recovery = &log->recovery;
-	enum qr_error error = stride_state(log, recovery->stride_look);
+	enum qr_error error = store_recovery_stride_state(log, recovery->stride_look);
 
 	if (error == QR_OK) {
 		error = look_at_stride(log, recovery->stride_look);
@@ -617,7 +312,7 @@ static enum qr_error step_look(struct store_log *log)
 		return error;
 	}
 	if (error != QR_NOT_FOUND)
-		return error == QR_AGAIN ? QR_AGAIN : fail(log, error);
+		return error == QR_AGAIN ? QR_AGAIN : store_recovery_fail(log, error);
 	/* Everything that exists has been searched: a torn tail. */
 	recovery->phase = STORE_RECOVERY_SCRUB;
 	recovery->damage = (struct store_damage){0};
@@ -649,23 +344,6 @@ void store_recover_begin(struct store_log *log, struct store_extent segments,
 		recovery->reads[i].stride = UINT64_MAX;
 }
 
-enum qr_error store_recover_to_state(struct store_log *log)
-{
-	const struct store_recovery *recovery = &log->recovery;
-	enum qr_error error = QR_OK;
-
-	QR_ASSERT(recovery->phase != STORE_RECOVERY_NONE);
-	if (log->condition == QR_POISONED && recovery->phase != STORE_RECOVERY_FAILED)
-		return fail(log, QR_IO);
-	while (error == QR_OK && recovery->phase == STORE_RECOVERY_SLOTS)
-		error = step_slots(log);
-	if (error == QR_OK && recovery->phase == STORE_RECOVERY_RESET)
-		error = step_reset(log);
-	while (error == QR_OK && recovery->phase == STORE_RECOVERY_STATE)
-		error = step_state(log);
-	return recovery->phase == STORE_RECOVERY_FAILED ? recovery->result : error;
-}
-
 enum qr_error store_recover_next(struct store_log *log, struct store_recovered_entry *ret_entry)
 {
 	struct store_recovery *recovery = &log->recovery;
@@ -674,7 +352,7 @@ enum qr_error store_recover_next(struct store_log *log, struct store_recovered_e
 	QR_ASSERT(recovery->phase != STORE_RECOVERY_NONE);
 	for (;;) {
 		if (log->condition == QR_POISONED && recovery->phase != STORE_RECOVERY_FAILED)
-			return fail(log, QR_IO);
+			return store_recovery_fail(log, QR_IO);
 		switch (recovery->phase) {
 		case STORE_RECOVERY_SLOTS:
 		case STORE_RECOVERY_RESET:
@@ -736,7 +414,7 @@ bool store_recover_again(struct store_log *log)
 	}
 	for (unsigned i = 0; i <= recovery->ahead; i++)
 		recovery->reads[i] = (struct store_recovery_read){.stride = UINT64_MAX};
-	recovery->stride_next = tail_stride(log);
+	recovery->stride_next = store_recovery_tail_stride(log);
 	recovery->read_again = log->last.block;
 	recovery->damage = (struct store_damage){0};
 	recovery->phase = STORE_RECOVERY_SCAN;
