@@ -83,12 +83,19 @@ def everywhere(nodes):
     expect_sound(nodes, scrub(nodes)[1], {})
 
 
+def join(nodes):
+    """A command that watches the pass of every node, which began before it, and is not done."""
+    nodes.quorate("scrub", "--rate", "2M", "--no-wait")
+    process = nodes.popen("scrub", stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    for node in nodes.nodes:
+        said = process.stderr.readline()
+        check(b"node %d: a pass was running already" % node in said, said)
+    return process
+
+
 def joined(nodes):
     """a pass goes on without its command, and a second command joins it"""
-    nodes.quorate("scrub", "--rate", "2M", "--no-wait")
-    process = nodes.popen("scrub", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    with process:
-        wait_for(lambda: scrub_state(nodes)["passed_bytes"] > 0, 10, "progress")
+    with join(nodes) as process:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=10)
     equal(process.returncode, 1, "exit status of an interrupted scrub")
@@ -131,8 +138,7 @@ def nobody_has_it(nodes):
 
 def ended(nodes):
     """a node that ends meanwhile is told, and the others are read"""
-    nodes.quorate("scrub", "--rate", "2M", "--no-wait")
-    with nodes.popen("scrub", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with join(nodes) as process:
         wait_for(lambda: scrub_state(nodes)["passed_bytes"] > 0, 10, "progress")
         nodes.kill(3)
         table, said = process.communicate(timeout=SCRUB_S)
