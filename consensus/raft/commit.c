@@ -5,6 +5,7 @@
  * term (Raft §5.3, §5.4.2). The leader is one of those that are counted, at its own durable index
  * and no further; so commit may pass its own write when the others are faster (thesis §10.2.1).
  * Follower: the leader's commit, but never beyond what is known to be the leader's log.
+ * Whoever does not lead: what another member knows, if the own log has that very entry.
  *
  * commit only rises. It is not durable of itself: after a crash it is found again.
  */
@@ -55,4 +56,22 @@ void raft_commit_learn(struct raft_group *group, qr_index leader_commit,
 	QR_ASSERT(group->role == RAFT_FOLLOWER);
 	if (index > group->commit)
 		move_to(group, index, effects);
+}
+
+/*
+ * "If two entries in different logs have the same index and term, then the logs are identical in
+ * all preceding entries" (Log Matching, §5.3). So whoever has a committed entry, as its index and
+ * term say, has all that is committed up to it, and so will every later leader. Without this a
+ * member whose disk has lost that entry, and the only one that could give it, may wait for each
+ * other where nobody can be elected. A leader finds out by itself, or steps down.
+ */
+void raft_commit_told(struct raft_group *group, const struct raft_position *committed,
+		      struct raft_effects *effects)
+{
+	if (group->role == RAFT_LEADER || committed->term == 0 ||
+	    committed->index <= group->commit ||
+	    raft_term_at(group, committed->index) != committed->term)
+		return;
+	group->matched = raft_max(group->matched, committed->index);
+	move_to(group, committed->index, effects);
 }

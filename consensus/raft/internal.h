@@ -123,6 +123,8 @@ void raft_accept_acknowledge(const struct raft_group *group, struct raft_effects
 void raft_commit_advance(struct raft_group *group, struct raft_effects *effects);
 void raft_commit_learn(struct raft_group *group, qr_index leader_commit,
 		       struct raft_effects *effects);
+void raft_commit_told(struct raft_group *group, const struct raft_position *committed,
+		      struct raft_effects *effects);
 
 /* heartbeat.c */
 void raft_heartbeat_round(struct raft_group *group, struct raft_effects *effects);

@@ -134,6 +134,7 @@ enum raft_event_kind {
 	 */
 	RAFT_EVENT_ENTRIES_DURABLE,
 	RAFT_EVENT_STATE_DURABLE,  /* `state_generation` is on stable media */
+	RAFT_EVENT_COMMITTED,	   /* the entry at `position` is, a member says; no generation */
 	RAFT_EVENT_READ,	   /* `context` wants the commit index, linearizable */
 	RAFT_EVENT_TRANSFER,	   /* leader: hand over to `peer` (0: the best caught-up voter) */
 	RAFT_EVENT_STORAGE_FAILED, /* the store is poisoned: step down, never ack again */

@@ -249,6 +249,9 @@ void raft_step(struct raft_group *group, const struct raft_event *event,
 	case RAFT_EVENT_STATE_DURABLE:
 		raft_vote_state_durable(group, event->state_generation, effects);
 		break;
+	case RAFT_EVENT_COMMITTED:
+		raft_commit_told(group, &event->position, effects);
+		break;
 	case RAFT_EVENT_READ:
 		raft_read_request(group, event->context, effects);
 		break;

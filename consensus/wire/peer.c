@@ -175,6 +175,8 @@ void wire_put_fetch(struct qr_writer *writer, qr_group group, const struct wire_
 	qr_write_u64(writer, fetch->block);
 	qr_write_u32(writer, fetch->offset);
 	qr_write_u32(writer, fetch->size_bytes);
+	qr_write_u64(writer, fetch->committed_index);
+	qr_write_u64(writer, fetch->committed_term);
 	wire_message_end(writer, header, 0);
 }
 
@@ -189,8 +191,11 @@ enum qr_error wire_get_fetch(const struct wire_message *message, struct wire_fet
 	fetch.block = qr_read_u64(&reader);
 	fetch.offset = qr_read_u32(&reader);
 	fetch.size_bytes = qr_read_u32(&reader);
+	fetch.committed_index = qr_read_u64(&reader);
+	fetch.committed_term = qr_read_u64(&reader);
 	wire_require(&reader, fetch.index != 0);
 	wire_require(&reader, fetch.size_bytes != 0);
+	wire_require(&reader, (fetch.committed_index == 0) == (fetch.committed_term == 0));
 	if (!wire_message_is_whole(&reader))
 		return QR_MALFORMED;
 

@@ -185,6 +185,9 @@ struct wire_fetch {
 	qr_block block; /* it begins here, or at the next stride */
 	uint32_t offset;
 	uint32_t size_bytes; /* at most; not 0 */
+	/* Whoever has this entry has all before it, as they are committed. */
+	qr_index committed_index; /* the newest that the asker knows to be; 0: of none */
+	qr_term committed_term;
 };
 
 struct wire_fetched {

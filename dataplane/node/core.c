@@ -213,6 +213,19 @@ static bool may_hear(const struct dp_group *group, enum wire_type type)
 	       (group->mends && (type == WIRE_FETCH || type == WIRE_FETCHED));
 }
 
+static void receive_fetch(struct dp_core *core, struct dp_group *group, const struct dp_peer *peer,
+			  const struct wire_fetch *fetch)
+{
+	struct raft_event event = {
+		.kind = RAFT_EVENT_COMMITTED,
+		.position = {.index = fetch->committed_index, .term = fetch->committed_term},
+	};
+
+	if (group->phase == DP_PHASE_RUNNING)
+		dp_group_step(core, group, &event);
+	dp_fetch_request(core, group, peer, fetch);
+}
+
 static enum qr_error receive_repair(struct dp_core *core, struct dp_group *group,
 				    const struct dp_peer *peer, const struct wire_message *message)
 {
@@ -223,7 +236,7 @@ static enum qr_error receive_repair(struct dp_core *core, struct dp_group *group
 	if (message->type == WIRE_FETCH) {
 		error = wire_get_fetch(message, &fetch);
 		if (error == QR_OK)
-			dp_fetch_request(core, group, peer, &fetch);
+			receive_fetch(core, group, peer, &fetch);
 	} else {
 		error = wire_get_fetched(message, &fetched);
 		if (error == QR_OK && fetched.block == WIRE_FETCH_SNAPSHOT) {

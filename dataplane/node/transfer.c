@@ -10,6 +10,18 @@ void dp_transfer_begin(const struct dp_core *core, struct dp_transfer *transfer,
 	*transfer = (struct dp_transfer){.peer = peer, .at_ns = core->now_ns};
 }
 
+/** The newest entry that is known to be committed: who has it may not know. */
+static void tell_committed(const struct dp_group *group, struct wire_fetch *fetch)
+{
+	const struct store_prefix *settled = &store_log_slot(group->log)->settled;
+	bool runs = group->phase == DP_PHASE_RUNNING;
+	qr_index index = runs ? group->raft.commit : settled->index;
+	qr_term term = runs ? raft_term_at(&group->raft, index) : settled->term;
+
+	fetch->committed_index = term == 0 ? 0 : index;
+	fetch->committed_term = term;
+}
+
 bool dp_transfer_ask(struct dp_core *core, struct dp_transfer *transfer,
 		     const struct dp_group *group, struct wire_fetch fetch)
 {
@@ -19,6 +31,7 @@ bool dp_transfer_ask(struct dp_core *core, struct dp_transfer *transfer,
 
 	fetch.offset = transfer->received_bytes;
 	fetch.size_bytes = DP_FETCH_BYTES;
+	tell_committed(group, &fetch);
 	if (peer != NULL && !dp_core_link_is_down(core, transfer->peer)) {
 		tx = dp_core_tx_begin_to(core, peer, &writer);
 		if (tx == NULL)

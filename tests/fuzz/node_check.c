@@ -253,6 +253,9 @@ static void check_fetch(struct rig *rig, const struct wire_message *message, qr_
 	enum qr_error error = wire_get_fetch(message, &fetch);
 
 	QR_ASSERT(error == QR_OK && group != NULL);
+	QR_ASSERT(fetch.committed_index <= (group->phase == DP_PHASE_RUNNING
+						    ? group->raft.commit
+						    : store_log_slot(group->log)->settled.index));
 	*(fetch.block == WIRE_FETCH_SNAPSHOT ? &rig->asked
 					     : &rig->asked_entry) = (struct rig_asked){
 		.group = message->group, .of = to, .index = fetch.index, .offset = fetch.offset};

@@ -313,6 +313,8 @@ static void step_fetch(const uint8_t *bytes)
 		.block = entry ? store_log_tail(group->log) * bytes[4] / 256 : WIRE_FETCH_SNAPSHOT,
 		.offset = bytes[5] < 200 ? bytes[5] % 4u * 2048u : (uint32_t)fuzz_near(0, bytes[5]),
 		.size_bytes = bytes[6] < 200 ? DP_FETCH_BYTES : (uint32_t)fuzz_near(0, bytes[6]),
+		.committed_index = bytes[7] < 64 ? 0 : 1 + group->raft.commit,
+		.committed_term = bytes[7] < 64 ? 0 : fuzz_near(group->raft.state.term, bytes[7]),
 	};
 	struct qr_writer writer = begin_datagram();
 

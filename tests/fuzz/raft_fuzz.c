@@ -259,6 +259,19 @@ static void step_answer(const uint8_t *bytes)
 	step((struct raft_event){.kind = RAFT_EVENT_MESSAGE, .message = &message});
 }
 
+/** A member knows that some entry is committed; mostly one that is here. */
+static void step_committed(const uint8_t *bytes)
+{
+	const struct oracle *oracle = &life.oracle;
+	qr_index index = value_near(life.group.commit + 1, bytes[2]);
+	qr_term term = oracle->terms[index <= oracle->last ? index : 0];
+
+	step((struct raft_event){
+		.kind = RAFT_EVENT_COMMITTED,
+		.position = {.index = index, .term = value_near(term, bytes[3])},
+	});
+}
+
 /** What the group has committed is not in its log any more, up to some entry. */
 static void step_floor(const uint8_t *bytes)
 {
@@ -330,6 +343,8 @@ static void live(const uint8_t *bytes)
 			step_floor(bytes);
 		} else if (bytes[1] < 32) {
 			step((struct raft_event){.kind = RAFT_EVENT_STORAGE_FAILED});
+		} else if (bytes[1] < 64) {
+			step_committed(bytes);
 		} else {
 			step_crash(bytes);
 		}

@@ -257,6 +257,7 @@ static void note_event(struct oracle *oracle, const struct raft_group *before,
 		break;
 	case RAFT_EVENT_TICK:
 	case RAFT_EVENT_PROPOSE:
+	case RAFT_EVENT_COMMITTED:
 	case RAFT_EVENT_TRANSFER:
 	case RAFT_EVENT_STORAGE_FAILED:
 		break;
@@ -402,6 +403,19 @@ static bool is_from_leader(const struct raft_event *event, const struct raft_gro
 		event->message->kind == RAFT_MESSAGE_HEARTBEAT);
 }
 
+/* Log Matching (Raft §5.3): exactly if the very entry is here. */
+static void judge_told(const struct oracle *oracle, const struct raft_group *before,
+		       const struct raft_position *told, const struct raft_group *after)
+{
+	qr_index commit = before->commit;
+
+	if (told->term != 0 && told->index > commit && told->index <= oracle->last &&
+	    oracle->terms[told->index] == told->term && raft_term_at(before, told->index) != 0)
+		commit = told->index;
+	QR_ASSERT(after->commit == commit);
+	QR_ASSERT(after->matched == (before->matched > commit ? before->matched : commit));
+}
+
 /* A follower learns of the match and of the commit from its leader, and no more than it says. */
 static void judge_follower(const struct raft_group *before, const struct raft_event *event,
 			   const struct raft_group *after)
@@ -431,6 +445,8 @@ static void judge_commit(const struct oracle *oracle, const struct raft_group *b
 		judge_leader_commit(oracle, before, after);
 	} else if (after->role == RAFT_LEADER) {
 		QR_ASSERT(after->commit == before->commit);
+	} else if (event->kind == RAFT_EVENT_COMMITTED) {
+		judge_told(oracle, before, &event->position, after);
 	} else {
 		judge_follower(before, event, after);
 	}

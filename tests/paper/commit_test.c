@@ -274,6 +274,51 @@ static void f8_with_an_entry_of_the_current_term_the_old_one_is_safe(void **stat
 	cluster_destroy(cluster);
 }
 
+/* "the logs are identical in all preceding entries" (§5.3), so whoever has the entry has them all.
+ */
+static void s5_3_who_has_an_entry_that_another_knows_to_be_committed_knows_it_too(void **state)
+{
+	const struct raft_event told = {.kind = RAFT_EVENT_COMMITTED, .position = {3, 2, 0}};
+
+	(void)state;
+	rig_start(&rig, 3, 4, "1122");
+	rig_step(&rig, told);
+	assert_true(rig.effects.commit_moved);
+	assert_int_equal(rig.effects.commit, 3);
+	assert_int_equal(rig.group.last, 4);
+	/* Whoever stands for election, too; and once is enough. */
+	rig_start(&rig, 3, 4, "1122");
+	rig_stand(&rig);
+	rig_step(&rig, told);
+	assert_int_equal(rig.group.commit, 3);
+	rig_step(&rig, told);
+	assert_false(rig.effects.commit_moved);
+	assert_int_equal(rig.group.role, RAFT_CANDIDATE);
+}
+
+static void s5_3_another_entry_with_that_index_says_nothing(void **state)
+{
+	const struct raft_position others[] = {{3, 1, 0}, {3, 3, 0}, {5, 2, 0}, {0, 0, 0}};
+
+	(void)state;
+	rig_start(&rig, 3, 4, "1122");
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		rig_step(&rig,
+			 (struct raft_event){.kind = RAFT_EVENT_COMMITTED, .position = others[i]});
+		assert_int_equal(rig.group.commit, 0);
+		assert_int_equal(rig.group.matched, 0);
+	}
+}
+
+/* Only by counting (figure 2): nothing of its own term is known of the others. */
+static void f2_a_leader_is_not_told_what_is_committed(void **state)
+{
+	(void)state;
+	lead(3);
+	rig_step(&rig, (struct raft_event){.kind = RAFT_EVENT_COMMITTED, .position = {2, 1, 0}});
+	assert_int_equal(rig.group.commit, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +335,10 @@ int main(void)
 		cmocka_unit_test(
 			f8_an_entry_of_an_older_term_on_a_majority_can_still_be_overwritten),
 		cmocka_unit_test(f8_with_an_entry_of_the_current_term_the_old_one_is_safe),
+		cmocka_unit_test(
+			s5_3_who_has_an_entry_that_another_knows_to_be_committed_knows_it_too),
+		cmocka_unit_test(s5_3_another_entry_with_that_index_says_nothing),
+		cmocka_unit_test(f2_a_leader_is_not_told_what_is_committed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -314,6 +314,60 @@ static void it_does_not_count_before_all_others_were_heard(void **state)
 	story_end(story);
 }
 
+/** Everybody has the last entry, and `node` does not know yet that it is committed. */
+static bool only_lacks_the_commit(const struct story *story, qr_node leader, qr_node node)
+{
+	const struct raft_group *raft = &story_group(story, node)->raft;
+
+	return raft->commit < raft->last && raft->durable.index == raft->last &&
+	       raft->last == story_group(story, leader)->raft.last;
+}
+
+/*
+ * The one that has the entry could not be elected to find out that it is committed: who misses it
+ * waits at its start, and the third has forgotten.
+ */
+static void who_asks_for_an_entry_says_that_it_is_committed(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 150; seed < 156; seed++) {
+		struct story *story = story_create(seed, 3);
+		const struct store_slot *slot;
+		qr_node leader;
+		qr_node has;
+		uint32_t cut;
+		qr_index last;
+		qr_block block;
+
+		story->plan.snapshot_blocks = 0;
+		story_begin(story);
+		story_run_acked(story, 1000);
+		leader = story_leader(story);
+		has = story_next(story, leader, 1 + seed % 2);
+		story->world.quiet = true;
+		STORY_AWAIT_IN(story, STORY_MS / 100, 60 * STORY_SECOND,
+			       only_lacks_the_commit(story, leader, has));
+		cut = story_fault(story, (struct sim_fault){.kind = SIM_FAULT_ISOLATE, .a = has},
+				  STORY_FOR_EVER);
+		last = story_group(story, has)->raft.last;
+		slot = store_log_slot(story_group(story, leader)->log);
+		STORY_AWAIT(story, slot->settled.index >= last);
+		assert_int_equal(slot->settled.index, last);
+		assert_true(story_group(story, has)->raft.commit < last);
+
+		block = slot->settled.block - 1;
+		forget(story, story_next(story, leader, 2 - seed % 2), STORY_SECOND);
+		(void)story_fault(story, (struct sim_fault){.kind = SIM_FAULT_POWER, .a = leader},
+				  STORY_MS);
+		assert_true(rot_flip(story, leader, block));
+		story_heal(story, cut);
+		story->world.quiet = false;
+		STORY_AWAIT(story, all_run(story));
+		assert_int_equal(rot_count_all(story), 0);
+		story_end(story);
+	}
+}
+
 static void a_crash_while_it_is_filled_forgets_nothing_more(void **state)
 {
 	(void)state;
@@ -350,6 +404,7 @@ int main(void)
 		cmocka_unit_test(a_start_waits_for_what_nobody_has),
 		cmocka_unit_test(a_node_without_hard_state_is_filled_and_counts_again),
 		cmocka_unit_test(it_does_not_count_before_all_others_were_heard),
+		cmocka_unit_test(who_asks_for_an_entry_says_that_it_is_committed),
 		cmocka_unit_test(a_crash_while_it_is_filled_forgets_nothing_more),
 	};
 

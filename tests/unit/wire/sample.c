@@ -82,6 +82,20 @@ void sample_fragment(struct qr_prng *prng, struct wire_fragment *ret_fragment)
 		ret_fragment->offset + (uint32_t)ret_fragment->bulk.size_bytes + up_to(prng, 99);
 }
 
+static void sample_fetch(struct qr_prng *prng, struct wire_fetch *ret_fetch)
+{
+	*ret_fetch = (struct wire_fetch){
+		.index = 1 + any(prng) / 2,
+		.block = any(prng),
+		.offset = any32(prng),
+		.size_bytes = any32(prng) | 1,
+	};
+	if (up_to(prng, 3) == 0)
+		return;
+	ret_fetch->committed_index = any(prng) | 1;
+	ret_fetch->committed_term = any(prng) | 1;
+}
+
 static void sample_fetched(struct qr_prng *prng, struct wire_fetched *ret_fetched)
 {
 	*ret_fetched = (struct wire_fetched){
@@ -408,8 +422,7 @@ void sample_put(struct qr_writer *writer, enum wire_type type, struct qr_prng *p
 		sample_ack(prng, &it.ack);
 		break;
 	case WIRE_FETCH:
-		it.fetch = (struct wire_fetch){1 + any(prng) / 2, any(prng), any32(prng),
-					       any32(prng) | 1};
+		sample_fetch(prng, &it.fetch);
 		break;
 	case WIRE_FETCHED:
 		sample_fetched(prng, &it.fetched);
